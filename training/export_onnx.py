@@ -7,8 +7,8 @@ with h and w multiples of 64, and gives ``alpha`` [1, 1, h, w] in 0..1. The cont
 ModelScope's: ``input_image:0`` float32 [H, W, 3] of any size to ``output_png:0`` uint8 [H, W, 4].
 What lies between is part of the graph, so that any program that speaks the contract can run it:
 
-1. working size [h, w]: the photo's own where it fits (see `fits` below), else about AREA pixels
-   of the photo's aspect ratio;
+1. working size [h, w]: the photo's own where both sides are whole cells and there are not too
+   many or too few of them, else what `bshm.matting.working_size` says;
 2. resize: bilinear, half-pixel centres, to the whole multiple [kh·h, kw·w] nearest to [H, W], then
    the mean of every kh×kw block. Close to area averaging, free of aliases, and made of operations
    that every framework computes alike; the identity where the photo has the working size;
@@ -27,13 +27,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bshm.engines import INPUT, OUTPUT
+from bshm.matting import CELL, MAX_CELLS
 
-AREA = 640 * 640  # pixels the network works at
-MULTIPLE = 64  # its coarsest features are at 1/64 of the working size
-LONGEST = 2560  # longest side: photos longer than 16:1 are squeezed
-FIT = (0.4 * AREA, 1.5 * AREA)  # area of a photo that is taken as it is
-# 16:9 falls on a tie between two working sizes; the nudge makes every framework round it alike.
-ROUNDING = 0.5 + 1e-3
+FEWEST_CELLS = 36  # photos of whole cells are taken as they are from here to MAX_CELLS
 SMALL = 64  # tensors of fewer elements (biases, shapes) stay as they are
 
 
@@ -85,35 +81,43 @@ def _image(op: _Nodes) -> tuple[str, str]:
     """From the input to [H, W] and the network's image [1, 3, h, w]; see the module, 1 and 2."""
     size = op("Slice", op("Shape", INPUT), op.ints(0), op.ints(2))
     floats = op("Cast", size, to=TensorProto.FLOAT)
-    area = op("ReduceProd", floats, keepdims=0)
-    # fits: both sides multiples of MULTIPLE, none too long, and the area about right.
-    fits = op("Equal", _total(op, op("Mod", size, op.ints(MULTIPLE))), op.ints(0))
-    short = op("LessOrEqual", op("ReduceMax", floats, keepdims=0), op.float(LONGEST))
-    large = op("GreaterOrEqual", area, op.float(FIT[0]))
-    small = op("LessOrEqual", area, op.float(FIT[1]))
-    fits = op("And", op("And", fits, short), op("And", large, small))
-
-    scale = op("Sqrt", op("Div", op.float(AREA), area))
-    steps = op("Div", op("Mul", floats, scale), op.float(MULTIPLE))
-    steps = op("Floor", op("Add", steps, op.float(ROUNDING)))
-    steps = op("Clip", steps, op.float(1), op.float(LONGEST // MULTIPLE))
-    other = op("Mul", op("Cast", steps, to=TensorProto.INT64), op.ints(MULTIPLE))
-    work = op("Where", fits, size, other)
-
+    work = op("Where", _fits(op, size), size, _working_size(op, floats))
     blocks = op("Round", op("Div", floats, op("Cast", work, to=TensorProto.FLOAT)))
     blocks = op("Cast", op("Max", blocks, op.float(1)), to=TensorProto.INT64)
     planes = op("Unsqueeze", op("Transpose", INPUT, perm=[2, 0, 1]), op.ints(0))
     planes = _resize(op, planes, 3, op("Mul", work, blocks))
-    height, width = (
-        op("Slice", work, op.ints(0), op.ints(1)),
-        op("Slice", work, op.ints(1), op.ints(2)),
-    )
-    tall, wide = (
-        op("Slice", blocks, op.ints(0), op.ints(1)),
-        op("Slice", blocks, op.ints(1), op.ints(2)),
-    )
+    height, width = _parts(op, work)
+    tall, wide = _parts(op, blocks)
     shape = op("Concat", op.ints(1, 3), height, tall, width, wide, axis=0)
     return size, op("ReduceMean", op("Reshape", planes, shape), axes=[3, 5], keepdims=0)
+
+
+def _fits(op: _Nodes, size: str) -> str:
+    """Whether the network can take the photo as it is."""
+    whole = op("Equal", op("ReduceSum", op("Mod", size, op.ints(CELL)), keepdims=0), op.ints(0))
+    cells = op("ReduceProd", op("Div", size, op.ints(CELL)), keepdims=0)
+    enough = op("GreaterOrEqual", cells, op.ints(FEWEST_CELLS))
+    return op("And", whole, op("And", enough, op("LessOrEqual", cells, op.ints(MAX_CELLS))))
+
+
+def _working_size(op: _Nodes, size: str) -> str:
+    """`bshm.matting.working_size` in the graph: floats [2] to int64 [2]."""
+    height, width = _parts(op, size)
+    every = np.arange(1, MAX_CELLS + 1, dtype=np.float32)
+    rows, most = op.constant(every), op.constant(np.floor(MAX_CELLS / every))
+    columns = op("Round", op("Div", op("Mul", rows, width), height))
+    columns = op("Max", op("Min", columns, most), op.float(1))
+    squeeze = op("Div", op("Mul", columns, height), op("Mul", rows, width))
+    squeeze = op("Min", squeeze, op("Div", op.float(1), squeeze))
+    merit = op("Mul", op("Mul", rows, columns), op("Pow", squeeze, op.float(3)))
+    best = op("ArgMax", merit, axis=0)
+    cells = op("Concat", op("Gather", rows, best), op("Gather", columns, best), axis=0)
+    return op("Mul", op("Cast", cells, to=TensorProto.INT64), op.ints(CELL))
+
+
+def _parts(op: _Nodes, pair: str) -> tuple[str, str]:
+    """[2] to [1] and [1]."""
+    return op("Slice", pair, op.ints(0), op.ints(1)), op("Slice", pair, op.ints(1), op.ints(2))
 
 
 def _png(op: _Nodes, size: str) -> None:
@@ -129,10 +133,6 @@ def _resize(op: _Nodes, planes: str, channels: int, size: str) -> str:
     """[1, channels, ., .] to [1, channels, *size], bilinear, half-pixel centres."""
     shape = op("Concat", op.ints(1, channels), size, axis=0)
     return op("Resize", planes, "", "", shape, mode="linear")
-
-
-def _total(op: _Nodes, values: str) -> str:
-    return op("ReduceSum", values, keepdims=0)
 
 
 def _half(tensors) -> tuple[list, list]:
@@ -164,12 +164,12 @@ class _Nodes:
         return out
 
     def ints(self, *values: int) -> str:
-        return self._constant(np.array(values, np.int64))
+        return self.constant(np.array(values, np.int64))
 
     def float(self, value: float) -> str:
-        return self._constant(np.array(value, np.float32))
+        return self.constant(np.array(value, np.float32))
 
-    def _constant(self, value: np.ndarray) -> str:
+    def constant(self, value: np.ndarray) -> str:
         name = "%sconstant_%d" % (self.prefix, len(self.constants))
         self.constants.append(numpy_helper.from_array(value, name))
         return name

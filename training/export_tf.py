@@ -8,8 +8,8 @@ its tensors ``image`` and ``alpha``) and built in TensorFlow's own layout, [N, h
 `training.export_onnx` puts around it is built here again, the same way, in TensorFlow's operations.
 Weights stay float16 in the file.
 
-The network's maps have even sizes wherever it strides (the working size is a multiple of 64), so
-that TensorFlow's "SAME" padding is known beforehand and used where the ONNX pads equal it.
+The network's maps have even sizes wherever it strides (the working size is whole cells of
+64 × 64), so TensorFlow's "SAME" padding is known beforehand and used where the ONNX pads equal it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import tensorflow as tf
 from onnx import helper, numpy_helper
 
 from bshm.engines import INPUT, OUTPUT
-from training.export_onnx import AREA, FIT, LONGEST, MULTIPLE, ROUNDING, SMALL
+from bshm.matting import CELL, MAX_CELLS
+from training.export_onnx import FEWEST_CELLS, SMALL
 
 tf1 = tf.compat.v1
 AXES = {0: 0, 1: 3, 2: 1, 3: 2, -1: 2, -2: 1, -3: 3, -4: 0}  # from [N, C, h, w] to [N, h, w, C]
@@ -45,22 +46,25 @@ def build(model: onnx.ModelProto) -> tf1.GraphDef:
 def _image(photo: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """Photo [H, W, 3] to the network's image [1, h, w, 3]: export_onnx's steps 1 and 2."""
     floats = tf.cast(size, tf.float32)
-    area = tf.reduce_prod(floats)
-    fits = tf.reduce_all(
-        [
-            tf.equal(tf.reduce_sum(tf.math.floormod(size, MULTIPLE)), 0),
-            tf.reduce_max(floats) <= LONGEST,
-            area >= FIT[0],
-            area <= FIT[1],
-        ]
-    )
-    steps = tf.floor(floats * tf.sqrt(AREA / area) / MULTIPLE + ROUNDING)
-    steps = tf.clip_by_value(steps, 1.0, LONGEST // MULTIPLE)
-    work = tf1.where(fits, size, tf.cast(steps, tf.int32) * MULTIPLE)
+    cells = tf.reduce_prod(size // CELL)
+    whole = tf.equal(tf.reduce_sum(size % CELL), 0)
+    fits = tf.reduce_all([whole, cells >= FEWEST_CELLS, cells <= MAX_CELLS])
+    work = tf1.where(fits, size, _working_size(floats[0], floats[1]))
     blocks = tf.cast(tf.maximum(tf.round(floats / tf.cast(work, tf.float32)), 1.0), tf.int32)
     planes = tf1.image.resize_bilinear(photo[None], work * blocks, half_pixel_centers=True)
     shape = tf.stack([1, work[0], blocks[0], work[1], blocks[1], 3])
     return tf.reduce_mean(tf.reshape(planes, shape), [2, 4])
+
+
+def _working_size(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """`bshm.matting.working_size` in the graph: int32 [2]."""
+    rows = tf.constant(np.arange(1, MAX_CELLS + 1, dtype=np.float32))
+    columns = tf.round(rows * width / height)
+    columns = tf.maximum(tf.minimum(columns, tf.floor(MAX_CELLS / rows)), 1.0)
+    squeeze = columns * height / (rows * width)
+    merit = rows * columns * tf.pow(tf.minimum(squeeze, 1.0 / squeeze), 3.0)
+    best = tf.argmax(merit)
+    return tf.cast(tf.stack([rows[best], columns[best]]), tf.int32) * CELL
 
 
 class Network:

@@ -14,6 +14,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
+from bshm.errors import DeviceError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -32,6 +34,23 @@ def installed() -> list[str]:
     Looks without importing: TensorFlow takes seconds.
     """
     return [name for name, package in PACKAGES.items() if importlib.util.find_spec(package)]
+
+
+def choose(name: str = "auto") -> list[str]:
+    """Engines that may be used, the preferred one first: the one named, or all installed.
+
+    Raises DeviceError for an engine that is not known or not installed.
+    """
+    here = installed()
+    if name == "auto" and here:
+        return here
+    if name == "auto":
+        raise DeviceError("no engine is installed: pip install onnxruntime")
+    if name not in PACKAGES:
+        raise DeviceError("unknown engine %r: choose auto or %s" % (name, ", ".join(PACKAGES)))
+    if name not in here:
+        raise DeviceError("the engine %s needs the package %s" % (name, PACKAGES[name]))
+    return [name]
 
 
 def verbose() -> bool:

@@ -1,0 +1,181 @@
+"""Frozen matting graphs on TensorFlow: 1.15 (the stack of the ModelScope image) and 2."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import warnings
+from typing import TYPE_CHECKING, Any, Iterator
+
+from bshm.engines import DEVICES, INPUT, OUTPUT, alpha_from_levels, cpu_limit, verbose
+from bshm.errors import DeviceError, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class TensorFlowEngine:
+    """A frozen ``GraphDef`` in one TensorFlow session; safe to call from several threads.
+
+    path: a ``.pb`` file of the contract in `bshm.engines`
+    device: ``auto`` (the GPU where TensorFlow can use one, else the CPU), ``cpu`` or ``cuda``
+    threads: for one photo on the CPU; None for what `cpu_limit` allows
+
+    GPU memory is taken as it is needed. Raises WeightsError (no such file, damaged, another
+    contract) and DeviceError (a device asked for is not there; the message names what is missing).
+    """
+
+    def __init__(self, path: str, device: str = "auto", threads: int | None = None) -> None:
+        if device not in DEVICES:
+            raise DeviceError("unknown device %r: choose one of %s" % (device, ", ".join(DEVICES)))
+        if device == "tensorrt":
+            raise DeviceError("tensorrt runs on the onnx engine only, not on tensorflow")
+        self._tf = tf = _import_tensorflow()
+        graph = _load(tf, path)
+        count = threads or cpu_limit()
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=count,
+            inter_op_parallelism_threads=count,
+            device_count={"GPU": 0} if device == "cpu" else {},
+        )
+        config.gpu_options.allow_growth = True
+        with _quiet():
+            self._session = tf.compat.v1.Session(graph=graph, config=config)
+        self.device, self.note = self._settle(device)
+
+    def _settle(self, device: str) -> tuple[str, str]:
+        """The device the session runs on, and a note where a GPU's driver is there but not used."""
+        if any(found.device_type == "GPU" for found in self._session.list_devices()):
+            return "cuda", ""
+        if device == "cuda":
+            self.close()
+            raise DeviceError("cuda does not work here: %s" % _missing(self._tf))
+        if device == "auto" and _opens("libcuda.so.1"):
+            return "cpu", "running on the CPU: %s" % _missing(self._tf)
+        return "cpu", ""
+
+    def alpha(self, rgb: np.ndarray) -> np.ndarray:
+        """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1. Raises DeviceError."""
+        try:
+            rgba = self._session.run(OUTPUT, {INPUT: rgb.astype("float32")})
+        except self._tf.errors.OpError as error:
+            raise DeviceError(
+                "the graph failed on a photo of %d×%d pixels on %s: %s"
+                % (rgb.shape[1], rgb.shape[0], self.device, error.message.splitlines()[0])
+            ) from error
+        return alpha_from_levels(rgba[..., 3])
+
+    def close(self) -> None:
+        """Free the session's memory. The engine cannot be used afterwards."""
+        self._session.close()
+
+
+def _import_tensorflow() -> Any:
+    """TensorFlow, with its log and its warnings about itself turned down unless `verbose`."""
+    if not verbose():
+        # Read once, when the library is loaded; what the user has set comes first.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet(), warnings.catch_warnings():
+        warnings.simplefilter("default" if verbose() else "ignore")
+        import tensorflow
+    if not verbose():
+        tensorflow.get_logger().setLevel("ERROR")
+    return tensorflow
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing on stderr meanwhile, unless `verbose`.
+
+    TensorFlow 2 announces oneDNN on the bare file descriptor, whatever its log level is.
+    """
+    if verbose():
+        yield
+        return
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def _load(tf: Any, path: str) -> Any:
+    """The file as a graph of the contract. Raises WeightsError."""
+    from google.protobuf.message import DecodeError
+
+    definition = tf.compat.v1.GraphDef()
+    graph = tf.Graph()
+    try:
+        with open(path, "rb") as file:
+            definition.ParseFromString(file.read())
+        with graph.as_default():
+            tf.import_graph_def(definition, name="")
+    except OSError as error:
+        raise WeightsError(
+            "cannot read the weights file %s: %s" % (path, error.strerror)
+        ) from error
+    except (DecodeError, ValueError, tf.errors.OpError) as error:
+        raise WeightsError(
+            "%s is not a frozen graph this TensorFlow (%s) can run, or it is damaged: %s"
+            % (path, tf.__version__, str(error).strip().splitlines()[0])
+        ) from error
+    _check_contract(tf, graph, path)
+    return graph
+
+
+def _check_contract(tf: Any, graph: Any, path: str) -> None:
+    found = {}
+    for name in (INPUT, OUTPUT):
+        try:
+            found[name] = graph.get_tensor_by_name(name).dtype
+        except KeyError:
+            continue
+    if found != {INPUT: tf.float32, OUTPUT: tf.uint8}:
+        inputs = [n.name for n in graph.as_graph_def().node if n.op == "Placeholder"]
+        raise WeightsError(
+            "%s is not a matting graph of the expected kind: its inputs are %s, and of the tensors "
+            "%s (float32) and %s (uint8) it has %s"
+            % (
+                path,
+                ", ".join(inputs) or "none",
+                INPUT,
+                OUTPUT,
+                ", ".join("%s (%s)" % (k, v.name) for k, v in found.items()) or "none",
+            )
+        )
+
+
+def _missing(tf: Any) -> str:
+    """Why TensorFlow sees no GPU: the build, the driver, CUDA or cuDNN, in this order."""
+    if not tf.test.is_built_with_cuda():
+        return "this TensorFlow (%s) is built without GPU support" % tf.__version__
+    if not _opens("libcuda.so.1"):
+        return "no NVIDIA driver is installed (libcuda.so.1 cannot be opened)"
+    if hasattr(tf.sysconfig, "get_build_info"):  # TensorFlow 2
+        build = tf.sysconfig.get_build_info()
+        needs = "CUDA %s and cuDNN %s" % (build.get("cuda_version"), build.get("cudnn_version"))
+    else:
+        needs = "CUDA 11.3 and cuDNN 8.2 for the +cu113 build, CUDA 10.0 and cuDNN 7 for others"
+        for libraries in (("cudart.so.11.0", "cudart.so.10.0"), ("cudnn.so.8", "cudnn.so.7")):
+            if not any(_opens("lib" + library) for library in libraries):
+                return "none of %s can be opened: TensorFlow %s needs %s" % (
+                    ", ".join("lib" + library for library in libraries),
+                    tf.__version__,
+                    needs,
+                )
+    return (
+        "TensorFlow %s, which needs %s, found no GPU that it can use "
+        "(BSHM_VERBOSE=1 shows its log)" % (tf.__version__, needs)
+    )
+
+
+def _opens(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

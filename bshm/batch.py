@@ -1,0 +1,250 @@
+"""Many photos: read ahead, matte, write behind; one result each, in order.
+
+Bytes are fetched by several threads (URLs wait on the network), decoded by one, matted by the
+caller's, encoded and written by one more. Every queue is bounded, so memory does not grow with
+the number of photos.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Deque, Iterable, Iterator, NamedTuple, Optional
+
+import cv2
+import numpy as np
+
+from bshm import images
+from bshm.errors import BshmError, InputError, OutputError
+from bshm.timing import Timings
+
+if TYPE_CHECKING:
+    from bshm.matting import Matting
+    from bshm.sources import Source
+
+FETCH_AHEAD = 8  # photos whose bytes are held or under way
+DECODE_AHEAD = 2  # decoded photos: the one at work and the next
+WRITE_BEHIND = 1  # finished mattes that wait while the next photo is matted
+
+
+class Job(NamedTuple):
+    """One photo and where its cutout goes: a PNG file, or None for ``Options.stdout``."""
+
+    source: Source
+    output: Optional[Path]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every photo of a run has in common."""
+
+    only_alpha: bool = False  # write the matte as a grey PNG instead of the cutout
+    skip_existing: bool = False
+    max_pixels: int = images.MAX_PIXELS
+    stdout: Optional[Callable[[bytes], None]] = None
+
+
+@dataclass
+class Result:
+    """What became of one photo; ``status`` is ``done``, ``skipped`` or ``failed``."""
+
+    job: Job
+    status: str
+    error: str = ""
+    width: int = 0
+    height: int = 0
+    timings: Timings = field(default_factory=Timings)
+
+
+def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
+    """Give each source a PNG of its own below ``folder``, as ``<stem>.png``.
+
+    A name that an earlier source took gets a number. Raises nothing: a source whose cutout would
+    overwrite an input keeps that path, and :func:`run` refuses it.
+    """
+    taken = set()
+    for source in sources:
+        base = folder / source.parent / source.stem
+        output, number = base.with_name(base.name + ".png"), 1
+        while str(output).casefold() in taken:  # casefold: Windows and macOS ignore case
+            number += 1
+            output = base.with_name("%s-%d.png" % (base.name, number))
+        taken.add(str(output).casefold())
+        yield Job(source, output)
+
+
+def run(
+    jobs: Iterable[Job],
+    load: Callable[[], Matting],
+    report: Callable[[Result], None],
+    options: Options,
+) -> None:
+    """Do every job and report each result, in order, from the calling thread.
+
+    ``load`` is called once, while the first photos are being read, and not at all when there is
+    nothing to matte. A photo that fails is reported and the others go on. When interrupted, what
+    is being written is finished and reported before KeyboardInterrupt goes on.
+    """
+    jobs = list(jobs)
+    inputs = {os.path.realpath(str(job.source.path)) for job in jobs if job.source.path}
+    fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
+    decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+    reader = _Reader(fetchers, decoder, options, inputs)
+    writes: Deque[Future[Result]] = deque()
+    matting: Optional[Matting] = None
+    try:
+        for result, future in reader.read_ahead(jobs):
+            if result.status == "reading":
+                if matting is None:
+                    with result.timings.measure("load"):
+                        matting = load()
+                writes.append(_matte(result, future, matting, options, writer))
+            else:
+                writes.append(_known(result))
+            while len(writes) > WRITE_BEHIND:
+                report(writes.popleft().result())
+    finally:
+        fetchers.shutdown(wait=False)
+        decoder.shutdown(wait=False)
+        reader.cancel()
+        while writes:
+            report(writes.popleft().result())
+        writer.shutdown()
+        if matting is not None:
+            matting.close()
+
+
+def _matte(
+    result: Result,
+    future: Future[images.Photo],
+    matting: Matting,
+    options: Options,
+    writer: ThreadPoolExecutor,
+) -> Future[Result]:
+    """Matte one photo here and leave its writing to the writer."""
+    try:
+        photo = future.result()
+        result.height, result.width = photo.rgb.shape[:2]
+        if options.only_alpha:
+            alpha = matting.alpha(photo.rgb, result.timings)
+            pixels = cv2.convertScaleAbs(alpha, alpha=255)
+        else:
+            pixels = matting.cutout(photo.rgb, result.timings)
+    except BshmError as error:
+        return _known(_failed(result, error))
+    return writer.submit(_write, result, pixels, photo, options)
+
+
+def _write(result: Result, pixels: np.ndarray, photo: images.Photo, options: Options) -> Result:
+    output = result.job.output
+    try:
+        with result.timings.measure("write"):
+            if photo.alpha is not None:
+                _keep_transparency(pixels, photo.alpha)
+            data = images.encode_png(pixels, photo.icc, _mark(result.job.source, options))
+            if output is not None:
+                images.write_atomic(output, data)
+            elif options.stdout is not None:
+                options.stdout(data)
+    except BshmError as error:
+        return _failed(result, error)
+    result.status = "done"
+    return result
+
+
+def _keep_transparency(pixels: np.ndarray, alpha: np.ndarray) -> None:
+    """What was transparent in the photo stays so, in place: pixels [H, W] or [H, W, 4]."""
+    matte = pixels if pixels.ndim == 2 else pixels[..., 3]
+    matte[...] = cv2.multiply(np.ascontiguousarray(matte), alpha, scale=1 / 255)
+    if pixels.ndim == 3:
+        pixels[matte == 0] = 0
+
+
+def _mark(source: Source, options: Options) -> str:
+    """What a finished output says about its photo, so that no other photo's is taken for it."""
+    size = source.path.stat().st_size if source.path and source.path.is_file() else 0
+    name = source.path.name if source.path else source.name
+    return "%s of %s, %d bytes" % ("alpha" if options.only_alpha else "cutout", name, size)
+
+
+class _Reader:
+    """Reads photos ahead of the matting, in order, in bounded number."""
+
+    def __init__(
+        self,
+        fetchers: ThreadPoolExecutor,
+        decoder: ThreadPoolExecutor,
+        options: Options,
+        inputs: set,
+    ) -> None:
+        self.fetchers, self.decoder = fetchers, decoder
+        self.options, self.inputs = options, inputs
+        self.futures: Deque[Future] = deque(maxlen=2 * FETCH_AHEAD)
+
+    def read_ahead(self, jobs: Iterable[Job]) -> Iterator[tuple]:
+        """Pairs of a result to fill in and a future photo (None where nothing is to be read)."""
+        jobs = iter(jobs)
+        fetching: Deque[tuple] = deque()
+        decoding: Deque[tuple] = deque()
+        while True:
+            while len(fetching) < FETCH_AHEAD:
+                job = next(jobs, None)
+                if job is None:
+                    break
+                fetching.append(self._start(job))
+            while fetching and len(decoding) < DECODE_AHEAD:
+                result, data = fetching.popleft()
+                photo = self._submit(self.decoder, self._decode, result, data) if data else None
+                decoding.append((result, photo))
+            if not decoding:
+                return
+            yield decoding.popleft()
+
+    def _start(self, job: Job) -> tuple:
+        result = Result(job, "reading")
+        if job.output is not None and os.path.realpath(str(job.output)) in self.inputs:
+            error = OutputError(
+                "%s: its cutout %s would overwrite an input; choose another folder with -d"
+                % (job.source.name, job.output)
+            )
+            return _failed(result, error), None
+        if self.options.skip_existing and job.output is not None:
+            if images.is_finished_png(job.output, _mark(job.source, self.options)):
+                result.status = "skipped"
+                return result, None
+        return result, self._submit(self.fetchers, _fetch, result)
+
+    def _decode(self, result: Result, data: Future[bytes]) -> images.Photo:
+        content = data.result()
+        with result.timings.measure("read"):
+            return images.decode(content, result.job.source.name, self.options.max_pixels)
+
+    def _submit(self, pool: ThreadPoolExecutor, *call: object) -> Future:
+        future = pool.submit(*call)  # type: ignore[arg-type]
+        self.futures.append(future)
+        return future
+
+    def cancel(self) -> None:
+        """Give up what has not begun; ``shutdown`` learnt that only in Python 3.9."""
+        for future in self.futures:
+            future.cancel()
+
+
+def _fetch(result: Result) -> bytes:
+    with result.timings.measure("read"):
+        return result.job.source.read()
+
+
+def _failed(result: Result, error: BshmError) -> Result:
+    result.status, result.error = "failed", str(error)
+    return result
+
+
+def _known(result: Result) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_result(result)
+    return future

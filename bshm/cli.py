@@ -1,0 +1,317 @@
+"""The command line: the only module that prints, reads argv, or exits."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence
+
+from bshm import __version__
+from bshm.errors import BshmError
+from bshm.timing import STAGES, Timings
+
+if TYPE_CHECKING:
+    from bshm.batch import Job, Options, Result
+    from bshm.matting import Matting
+
+SAMPLE = "./image-matting/1.png"
+MAX_MEGAPIXELS = 200
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+EXAMPLES = """\
+examples:
+  bshm -i photo.jpg -d out                  out/photo.png, transparent around the people
+  bshm -i holiday/ -d out --recursive       a whole folder, one process
+  bshm -i 'in/*.jpg' -d out --skip-existing go on where an earlier run stopped
+  bshm -i https://example.org/p.jpg -o p.png
+  cat photo.jpg | bshm -i - -o - > cutout.png
+
+other commands (each has its own --help):
+  bshm info        versions, engines, devices, weights and cache, for a bug report
+  bshm download    fetch the released BSHM weights once, verified
+  bshm verify      check the fetched weights against their recorded hash
+  bshm convert     turn a frozen TensorFlow graph into ONNX
+
+exit codes: 0 all done, 1 some photo failed (the others are written), 2 wrong usage,
+130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bshm",
+        description="Cut people out of photos: RGBA PNGs with soft hair and clean edges.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "-i", "--input", nargs="+", action="append", metavar="PHOTO",
+        help="photo, folder, quoted glob, http(s) URL, or - for stdin; several are fine "
+        "(default: %s)" % SAMPLE,
+    )
+    add(
+        "-d", "--output_dir", "--output-dir", metavar="DIR", default="./results",
+        help="folder for the cutouts, created when missing (default: %(default)s)",
+    )
+    add("-o", "--output", metavar="FILE", help="write the one cutout to FILE, or - for stdout")
+    add("--recursive", action="store_true", help="go into folders below a folder")
+    add("--only-alpha", action="store_true", help="write the matte alone, as a grey PNG")
+    add(
+        "--skip-existing", action="store_true",
+        help="leave out photos whose finished cutout is there",
+    )
+    add(
+        "--weights", default="auto", metavar="W",
+        help="auto, bshm-lite, a .onnx or .pb file, a model folder, or a hub id; auto takes the "
+        "released weights when they were downloaded, else bshm-lite (default: auto)",
+    )
+    add(
+        "--device", default="auto", choices=("auto", "cpu", "cuda", "tensorrt"),
+        help="where to run (default: auto)",
+    )
+    add(
+        "--engine", default="auto", choices=("auto", "onnx", "tensorflow"),
+        help="what to run on (default: auto, what is installed and fits the weights)",
+    )
+    add(
+        "--max-pixels", type=_megapixels, default=MAX_MEGAPIXELS, metavar="MP",
+        help="refuse photos of more megapixels than this (default: %(default)s)",
+    )
+    add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
+    add("--json", action="store_true", help="print one JSON line a photo instead of its path")
+    volume = parser.add_mutually_exclusive_group()
+    volume.add_argument("-v", "--verbose", action="store_true", help="say more, to stderr")
+    volume.add_argument("-q", "--quiet", action="store_true", help="say only what failed")
+    add("--version", action="version", version="bshm " + __version__)
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the command line; returns the exit code. See ``bshm --help``."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments and arguments[0] in COMMANDS:
+            return COMMANDS[arguments[0]](arguments[1:])
+        parser = build_parser()
+        return _cut_out(parser.parse_args(arguments), parser)
+    except BshmError as error:
+        _say(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+
+
+def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from bshm import batch, sources
+
+    if args.verbose:
+        os.environ["BSHM_VERBOSE"] = "1"
+    named = [name for group in args.input or [[_sample()]] for name in group]
+    jobs = list(batch.plan(sources.expand(named, args.recursive), Path(args.output_dir)))
+    if args.output is not None:
+        if len(jobs) != 1:
+            parser.error("-o takes one photo, got %d; use -d for several" % len(jobs))
+        to_stdout = args.output == "-"
+        if to_stdout and args.json:
+            parser.error("-o - and --json both want stdout; write the PNG to a file")
+        jobs = [batch.Job(jobs[0].source, None if to_stdout else Path(args.output))]
+    options = batch.Options(
+        only_alpha=args.only_alpha,
+        skip_existing=args.skip_existing,
+        max_pixels=int(args.max_pixels * 1e6),
+        stdout=_write_stdout,
+    )
+    return _run(args, jobs, options)
+
+
+def _run(args: argparse.Namespace, jobs: List[Job], options: Options) -> int:
+    from bshm import batch
+
+    counts: Dict[str, int] = {"done": 0, "skipped": 0, "failed": 0}
+    total = Timings()
+    progress = _progress(len(jobs), args.quiet)
+
+    def report(result: Result) -> None:
+        counts[result.status] += 1
+        for stage, spent in result.timings.items():
+            total[stage] = total.get(stage, 0.0) + spent
+        progress.update()
+        if result.status == "failed":
+            progress.clear()
+            _say(result.error)
+        if args.json:
+            _print(json.dumps(_record(result)))
+        elif result.status == "done" and result.job.output is not None:
+            _print(str(result.job.output))
+        elif result.status == "skipped" and args.verbose:
+            _say("%s: already done" % result.job.source.name)
+
+    try:
+        with _terminable():
+            batch.run(jobs, lambda: _load(args), report, options)
+    except KeyboardInterrupt:
+        progress.close()
+        left = len(jobs) - sum(counts.values())
+        _say("interrupted: %d done, %d left; go on with --skip-existing" % (counts["done"], left))
+        sys.stdout.flush()
+        # A download may still block in its thread, and nothing else is under way.
+        os._exit(INTERRUPTED)
+    progress.close()
+    if args.timing:
+        _print_timing(total, counts["done"])
+    if len(jobs) > 1 and not args.quiet:
+        _say("%(done)d done, %(skipped)d skipped, %(failed)d failed" % counts)
+    return FAILED if counts["failed"] else OK
+
+
+def _load(args: argparse.Namespace) -> Matting:
+    from bshm.matting import Matting
+
+    matting = Matting(weights=args.weights, device=args.device, engine=args.engine)
+    if not args.quiet:
+        _say("%s on %s (%s)" % (matting.weights.name, matting.device, matting.weights.why))
+        if matting.note:
+            _say(matting.note)
+    return matting
+
+
+def _sample() -> str:
+    """The default input: in the current folder, else beside the script, for cron jobs."""
+    beside = Path(sys.argv[0]).resolve().parent / SAMPLE
+    return str(beside) if not Path(SAMPLE).exists() and beside.exists() else SAMPLE
+
+
+def _megapixels(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e5:
+        raise ValueError(text)
+    return value
+
+
+_megapixels.__name__ = "number of megapixels"  # argparse names the type in its message
+
+
+def _record(result: Result) -> Dict[str, Any]:
+    output = result.job.output
+    record: Dict[str, Any] = {
+        "input": result.job.source.name,
+        "output": None if output is None or result.status == "failed" else str(output),
+        "status": result.status,
+    }
+    if result.status == "done":
+        record.update(width=result.width, height=result.height)
+    if result.error:
+        record["error"] = result.error
+    record["ms"] = {stage: round(spent, 1) for stage, spent in result.timings.items()}
+    return record
+
+
+def _print_timing(total: Timings, photos: int) -> None:
+    _say("%-12s %10s" % ("stage", "ms" if photos <= 1 else "ms a photo"))
+    for stage in STAGES:
+        if stage in total:
+            spent = total[stage] / (1 if stage == "load" else max(1, photos))
+            _say("%-12s %10.1f" % (stage, spent))
+
+
+def _progress(count: int, quiet: bool) -> Any:
+    """A progress bar on a terminal when there is something to wait for, else a silent one."""
+    if count < 2 or quiet or not sys.stderr.isatty():
+        return _Silent()
+    from tqdm import tqdm
+
+    return tqdm(total=count, unit="photo", dynamic_ncols=True)
+
+
+class _Silent:
+    def update(self) -> None: ...
+
+    def clear(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM, what schedulers send, ends a run as gently as Ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(line: str) -> None:
+    print("bshm: " + line, file=sys.stderr)
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def _write_stdout(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _info(arguments: List[str]) -> int:
+    from bshm import info
+
+    _subparser("info", "Print what belongs in a bug report.").parse_args(arguments)
+    _print(info.report())
+    return OK
+
+
+def _download(arguments: List[str]) -> int:
+    from bshm import weights
+
+    parser = _subparser("download", "Fetch released weights once, verified, into the cache.")
+    parser.add_argument("model", nargs="?", default=weights.RELEASED, help="(default: %(default)s)")
+    parser.add_argument("--revision", metavar="TAG", help="a tag (default: the newest)")
+    args = parser.parse_args(arguments)
+    _print(str(weights.download(args.model, args.revision)))
+    return OK
+
+
+def _verify(arguments: List[str]) -> int:
+    from bshm import weights
+
+    parser = _subparser("verify", "Check fetched weights against their recorded sha256.")
+    parser.add_argument("model", nargs="?", default=weights.RELEASED, help="(default: %(default)s)")
+    args = parser.parse_args(arguments)
+    _print("%s: whole" % weights.verify(args.model))
+    return OK
+
+
+def _convert(arguments: List[str]) -> int:
+    from bshm import convert
+
+    parser = _subparser("convert", "Turn a frozen TensorFlow graph into ONNX, if both agree.")
+    parser.add_argument("graph", help="frozen graph, such as tf_graph.pb")
+    parser.add_argument("model", help="ONNX file to write")
+    args = parser.parse_args(arguments)
+    _print(str(convert.convert(args.graph, args.model)))
+    return OK
+
+
+def _subparser(name: str, description: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog="bshm " + name, description=description)
+
+
+COMMANDS: Dict[str, Callable[[List[str]], int]] = {
+    "info": _info,
+    "download": _download,
+    "verify": _verify,
+    "convert": _convert,
+}

@@ -1,0 +1,322 @@
+"""The real command in a subprocess, as users, cron jobs and pipelines run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "inference_bshm.py"
+PORTRAITS = [ROOT / "image-matting" / "1.png", ROOT / "image-matting" / "2.png"]
+
+
+def bshm(*arguments, cwd=ROOT, code=0, **options):
+    """Run the command; its streams are bytes, for stdout may be a picture."""
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    done = subprocess.run(command, cwd=str(cwd), stdout=-1, stderr=-1, timeout=120, **options)
+    assert done.returncode == code, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    return done
+
+
+def lines(stream):
+    return stream.decode().splitlines()
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A small portrait: quick to matte, and still with somebody on it."""
+    path = tmp_path / "in" / "small.jpg"
+    path.parent.mkdir()
+    Image.open(PORTRAITS[0]).resize((128, 128)).save(path)
+    return path
+
+
+def assert_whole_cutout(path, size):
+    with Image.open(path) as picture:
+        picture.load()
+        assert (picture.mode, picture.size) == ("RGBA", size)
+        alpha = np.asarray(picture)[..., 3]
+    assert alpha.max() == 255 and alpha.min() == 0
+
+
+def test_default_input_is_found_beside_the_script_from_any_folder(tmp_path):
+    done = bshm(cwd=tmp_path)
+    assert lines(done.stdout) == ["results/1.png"]
+    assert_whole_cutout(tmp_path / "results" / "1.png", (512, 512))
+
+
+def test_several_inputs_new_folders_and_only_paths_on_stdout(tmp_path):
+    out = tmp_path / "a" / "b"
+    done = bshm("-i", *PORTRAITS, "-d", out)
+    assert lines(done.stdout) == [str(out / "1.png"), str(out / "2.png")]
+    assert_whole_cutout(out / "2.png", (512, 600))
+    assert lines(done.stderr)[-1] == "bshm: 2 done, 0 skipped, 0 failed"
+
+
+def test_both_spellings_of_the_output_folder_are_one_flag(tmp_path, small):
+    for spelling in ("-d", "--output_dir", "--output-dir"):
+        bshm("--input", small, spelling, tmp_path / spelling)
+        assert (tmp_path / spelling / "small.png").is_file()
+
+
+def test_bad_file_among_good_ones_is_one_line_and_the_rest_is_done(tmp_path, small):
+    bad = small.with_name("bad.jpg")
+    bad.write_bytes(small.read_bytes()[:500])
+    missing = small.with_name("missing.jpg")
+    done = bshm("-q", "-i", bad, small, missing, "-d", tmp_path / "out", code=1)
+    assert lines(done.stdout) == [str(tmp_path / "out" / "small.png")]
+    first, second = lines(done.stderr)
+    assert str(bad) in first and "truncated or damaged" in first
+    assert str(missing) in second and "no such" in second.lower()
+    assert sorted(os.listdir(str(tmp_path / "out"))) == ["small.png"]
+
+
+def test_same_names_never_share_an_output(tmp_path, small):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(str(small), str(tmp_path / folder / "x.jpg"))
+    Image.open(small).save(tmp_path / "b" / "X.png")
+    done = bshm("-i", tmp_path / "a", tmp_path / "b", "-d", tmp_path / "out")
+    names = sorted(Path(line).name for line in lines(done.stdout))
+    assert len({name.casefold() for name in names}) == 3
+    assert sorted(os.listdir(str(tmp_path / "out"))) == names
+
+
+def test_recursive_keeps_the_folders(tmp_path, small):
+    deep = small.parent / "deep" / "er"
+    deep.mkdir(parents=True)
+    shutil.copy(str(small), str(deep / "small.jpg"))
+    bshm("-i", small.parent, "-d", tmp_path / "flat")
+    assert sorted(p.name for p in (tmp_path / "flat").rglob("*.png")) == ["small.png"]
+    bshm("-i", small.parent, "-d", tmp_path / "tree", "--recursive")
+    assert (tmp_path / "tree" / "small.png").is_file()
+    assert (tmp_path / "tree" / "deep" / "er" / "small.png").is_file()
+
+
+def test_an_input_is_never_overwritten(tmp_path, small):
+    photo = small.with_name("photo.png")
+    Image.open(small).save(photo)
+    before = photo.read_bytes()
+    done = bshm("-i", small.parent, "-d", small.parent, code=1)
+    assert photo.read_bytes() == before
+    assert "would overwrite" in done.stderr.decode()
+    assert_whole_cutout(small.with_name("small.png"), (128, 128))
+
+
+def test_output_of_one_photo_cannot_take_the_place_of_another_input(tmp_path, small):
+    other = small.with_suffix(".png")
+    Image.open(small).save(other)
+    before = other.read_bytes()
+    bshm("-i", small, other, "-d", small.parent, code=1)
+    assert other.read_bytes() == before
+
+
+def test_stdin_to_stdout_is_a_picture_and_nothing_else(small):
+    done = bshm("-i", "-", "-o", "-", input=small.read_bytes())
+    assert done.stdout.startswith(b"\x89PNG") and done.stdout.endswith(b"IEND\xaeB`\x82")
+
+
+def test_output_file_and_only_alpha(tmp_path, small):
+    bshm("-i", small, "-o", tmp_path / "matte.png", "--only-alpha")
+    with Image.open(tmp_path / "matte.png") as matte:
+        assert (matte.mode, matte.size) == ("L", (128, 128))
+    bshm("-i", small, "-o", tmp_path / "cutout.png")
+    with Image.open(tmp_path / "cutout.png") as cutout, Image.open(tmp_path / "matte.png") as matte:
+        assert np.array_equal(np.asarray(cutout)[..., 3], np.asarray(matte))
+
+
+def test_skip_existing_trusts_only_whole_outputs_of_the_same_photo(tmp_path, small):
+    out = tmp_path / "out"
+    target = out / "small.png"
+    bshm("-i", small, "-d", out)
+    whole = target.read_bytes()
+
+    def again():
+        done = bshm("-i", small, "-d", out, "--skip-existing", "--json")
+        return json.loads(done.stdout.decode())["status"]
+
+    assert again() == "skipped"
+    target.write_bytes(whole[: len(whole) // 2])
+    assert again() == "done"
+    assert target.read_bytes() == whole
+    shutil.copy(str(PORTRAITS[1]), str(target))  # somebody else's file under that name
+    assert again() == "done"
+    Image.open(small).rotate(90).save(small, quality=60)  # the photo has changed
+    assert again() == "done"
+
+
+def test_json_has_a_line_a_photo_and_timing_a_line_a_stage(tmp_path, small):
+    done = bshm("-i", small, tmp_path / "no.jpg", "-d", tmp_path, "--json", "--timing", code=1)
+    good, bad = map(json.loads, lines(done.stdout))
+    assert (good["status"], good["width"], good["height"]) == ("done", 128, 128)
+    assert good["input"] == str(small) and good["output"] == str(tmp_path / "small.png")
+    assert set(good["ms"]) == {"load", "read", "forward", "refine", "foreground", "write"}
+    assert bad["status"] == "failed" and bad["output"] is None and "no.jpg" in bad["error"]
+    table = done.stderr.decode()
+    for stage in good["ms"]:
+        assert re.search(r"^bshm: %s +[\d.]+$" % stage, table, re.M)
+
+
+def test_quiet_says_nothing_and_the_choice_of_weights_is_one_line(tmp_path, small):
+    assert bshm("-q", "-i", small, "-d", tmp_path).stderr == b""
+    said = lines(bshm("-i", small, "-d", tmp_path, "--weights", "bshm-lite").stderr)
+    assert len(said) == 1 and "bshm-lite on cpu" in said[0]
+
+
+def test_colour_profile_and_orientation_reach_the_output(tmp_path, small):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = tmp_path / "turned.jpg"
+    Image.open(small).resize((128, 96)).save(photo, icc_profile=profile, exif=exif)
+    bshm("-i", photo, "-d", tmp_path)
+    with Image.open(tmp_path / "turned.png") as cutout:
+        assert cutout.size == (96, 128)
+        assert cutout.info["icc_profile"] == profile
+
+
+def test_names_beyond_ascii(tmp_path, small):
+    photo = tmp_path / "Grüße, 写真 📷.jpg"
+    shutil.copy(str(small), str(photo))
+    bshm("-i", photo, "-d", tmp_path / "вывод")
+    assert (tmp_path / "вывод" / "Grüße, 写真 📷.png").is_file()
+
+
+def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, small):
+    done = bshm("-i", small, "-d", tmp_path, "--max-pixels", "0.01", code=1)
+    assert "--max-pixels" in done.stderr.decode()
+    bshm("-i", small, "-d", tmp_path, "--max-pixels", "0.02")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--device", "quantum"], "invalid choice: 'quantum'"),
+        (["--max-pixels", "many"], "invalid number of megapixels value: 'many'"),
+        (["-i", *map(str, PORTRAITS), "-o", "x.png"], "-o takes one photo, got 2"),
+        (["-v", "-q"], "not allowed with"),
+        (["-i", str(PORTRAITS[0]), "-o", "-", "--json"], "both want stdout"),
+    ],
+)
+def test_wrong_usage_is_code_2(arguments, words):
+    assert words in bshm(*arguments, code=2).stderr.decode()
+
+
+def test_missing_weights_and_devices_are_named(tmp_path, small):
+    done = bshm("-i", small, "-d", tmp_path, "--weights", "no/such.onnx", code=1)
+    assert "no/such.onnx" in done.stderr.decode()
+    done = bshm("-i", small, "-d", tmp_path, "--device", "cuda", "--engine", "onnx", code=1)
+    assert "onnxruntime-gpu" in done.stderr.decode()
+
+
+def test_output_that_cannot_be_written_is_named(tmp_path, small):
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    done = bshm("-i", small, "-d", blocker / "out", code=1)
+    assert "cannot be written" in done.stderr.decode()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_disk_behind_stdout_is_an_error(small):
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, str(SCRIPT), "-q", "-i", str(small), "-o", "-"]
+        done = subprocess.run(command, stdout=full, stderr=-1, timeout=60)
+    assert done.returncode == 1
+    assert b"No space left" in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_leaves_whole_files_and_says_how_to_go_on(tmp_path, small, sent):
+    for number in range(40):
+        shutil.copy(str(small), str(small.with_name("p%02d.jpg" % number)))
+    command = [sys.executable, str(SCRIPT), "-i", str(small.parent), "-d", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=-1, stderr=-1) as process:
+        process.stdout.readline()  # the first is done, many are not
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"--skip-existing" in said and b"Traceback" not in said
+    written = sorted((tmp_path / "out").iterdir())
+    assert 1 <= len(written) < 41
+    for path in written:
+        assert_whole_cutout(path, (128, 128))
+    done = bshm("-i", small.parent, "-d", tmp_path / "out", "--skip-existing", "--json")
+    states = [json.loads(line)["status"] for line in lines(done.stdout)]
+    assert states.count("skipped") == len(written) and states.count("done") == 41 - len(written)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_after_a_kill_a_rerun_makes_everything_whole(tmp_path, small):
+    for number in range(20):
+        shutil.copy(str(small), str(small.with_name("p%02d.jpg" % number)))
+    command = [sys.executable, str(SCRIPT), "-i", str(small.parent), "-d", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=-1, stderr=-1) as process:
+        process.stdout.readline()
+        process.kill()
+    bshm("-i", small.parent, "-d", tmp_path / "out", "--skip-existing")
+    photos = sorted(p for p in (tmp_path / "out").iterdir() if not p.name.startswith("."))
+    assert len(photos) == 21
+    for path in photos:
+        assert_whole_cutout(path, (128, 128))
+
+
+def test_closed_stdout_does_not_stop_the_work(tmp_path, small):
+    for number in range(3):
+        shutil.copy(str(small), str(small.with_name("p%d.jpg" % number)))
+    command = [sys.executable, str(SCRIPT), "-i", str(small.parent), "-d", str(tmp_path / "out")]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=-1, timeout=60)
+    os.close(writer)
+    assert b"Traceback" not in done.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_info_is_fit_for_a_bug_report():
+    said = bshm("info").stdout.decode()
+    for word in ("bshm", "python", "numpy", "engines", "devices", "weights", "cache"):
+        assert re.search(r"^%s\b|\b%s\b" % (word, word), said, re.M), word
+
+
+def test_help_and_import_load_nothing_heavy():
+    heavy = ["cv2", "numpy", "onnxruntime", "tensorflow", "PIL", "requests", "tqdm", "modelscope"]
+    program = (
+        "import contextlib, io, sys\n"
+        "import bshm\n"
+        "from bshm.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main(['--help'])\n"
+        "print([name for name in %r if name in sys.modules])" % heavy
+    )
+    said = subprocess.run([sys.executable, "-c", program], cwd=str(ROOT), stdout=-1, check=True)
+    assert said.stdout.decode().strip() == "[]"
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_readme_and_help_list_the_same_flags(readme):
+    shown = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", bshm("--help").stdout.decode()))
+    text = (ROOT / readme).read_text("utf-8")
+    table = re.search(r"<!-- flags -->(.*?)<!-- /flags -->", text, re.S).group(1)
+    listed = set(re.findall(r"`[^`]*`", table))
+    flags = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", " ".join(listed)))
+    assert flags == shown
+
+
+def test_public_names():
+    import bshm as package
+
+    assert package.__all__ == sorted(package.__all__, key=str.lower)
+    for name in package.__all__:
+        assert getattr(package, name) is not None

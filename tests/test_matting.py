@@ -1,0 +1,145 @@
+"""The Python interface: what it promises about arrays, threads, sizes and small people."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from bshm import Matting
+from bshm.matting import CELL, MAX_CELLS, find_small_people, working_size
+
+ROOT = Path(__file__).parent.parent
+MATTES = Path(__file__).parent / "mattes"
+
+
+@pytest.fixture(scope="module")
+def matting():
+    with Matting(weights="bshm-lite") as matting:
+        yield matting
+
+
+def sample(name):
+    return np.asarray(Image.open(ROOT / "image-matting" / name).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["1.png", "2.png"])
+def test_sample_mattes_stay_what_they_were(matting, name):
+    stored = np.asarray(Image.open(MATTES / name), np.float32) / 255
+    alpha = matting.alpha(sample(name))
+    mad = np.abs(alpha - stored).mean()
+    sad = np.abs(alpha - stored).sum() / 1000
+    assert mad < 0.004, "MAD %.4f, SAD %.2f thousand" % (mad, sad)
+
+
+@pytest.mark.parametrize("name", ["1.png", "2.png"])
+def test_sample_cutouts_have_solid_people_and_clean_corners(matting, name):
+    rgba = matting.cutout(sample(name))
+    alpha = rgba[..., 3]
+    height, width = alpha.shape
+    assert (alpha[height // 3 : height // 2, width * 2 // 5 : width // 2] > 250).mean() > 0.99
+    assert alpha[: height // 12, -width // 12 :].max() <= 5
+    assert not rgba[alpha == 0].any()
+    solid = alpha == 255
+    assert np.array_equal(rgba[solid][:, :3], sample(name)[solid])
+
+
+def test_cutout_carries_the_matte(matting):
+    rgb = sample("2.png")
+    difference = matting.cutout(rgb)[..., 3] / 255 - matting.alpha(rgb)
+    assert np.abs(difference).max() <= 0.5 / 255 + 1e-6
+
+
+def test_many_threads_get_the_same_mattes(matting):
+    photos = [sample("1.png"), sample("2.png"), sample("1.png")[:, ::-1].copy()]
+    alone = [matting.alpha(photo) for photo in photos]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(matting.alpha, photos * 3))
+    for index, alpha in enumerate(together):
+        assert np.abs(alpha - alone[index % 3]).max() <= 1 / 255
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (700, 3), (33, 65), (100, 4000)])
+def test_any_size_gives_a_matte_of_that_size(matting, shape):
+    photo = np.random.default_rng(0).integers(0, 256, shape + (3,), dtype=np.uint8)
+    alpha = matting.alpha(photo)
+    assert alpha.shape == shape and alpha.dtype == np.float32
+    assert 0 <= alpha.min() and alpha.max() <= 1
+    assert matting.cutout(photo).shape == shape + (4,)
+
+
+@pytest.mark.parametrize(
+    "photo, found",
+    [
+        (np.zeros((4, 4), np.uint8), "uint8 [4, 4]"),
+        (np.zeros((4, 4, 4), np.uint8), "uint8 [4, 4, 4]"),
+        (np.zeros((4, 4, 3), np.float32), "float32 [4, 4, 3]"),
+        (np.zeros((0, 4, 3), np.uint8), "uint8 [0, 4, 3]"),
+        ("photo.jpg", "str"),
+    ],
+)
+def test_other_arrays_are_refused_by_name(matting, photo, found):
+    with pytest.raises(ValueError) as caught:
+        matting.alpha(photo)
+    assert found in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1080, 1920), (4000, 3000), (640, 480), (512, 512), (1, 1), (1, 9999), (9999, 7)]
+)
+def test_working_size_is_whole_cells_within_bounds(shape):
+    height, width = working_size(*shape)
+    assert height % CELL == 0 and width % CELL == 0
+    assert 1 <= height * width // CELL**2 <= MAX_CELLS
+    if max(shape) < 3 * min(shape):
+        squeeze = (width / height) / (shape[1] / shape[0])
+        assert 0.85 < squeeze < 1.15
+        assert height * width > 0.7 * MAX_CELLS * CELL**2
+
+
+def test_a_person_small_in_the_frame_gains_from_the_closer_look(matting):
+    """The closer look must be nearer than the first to what the person alone gives."""
+    person = sample("1.png")
+    truth = matting.alpha(person)
+    side, scale = 2600, 0.9
+    person = cv2.resize(person, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    truth = cv2.resize(truth, person.shape[1::-1], interpolation=cv2.INTER_AREA)
+    scene = np.full((side, side, 3), (90, 120, 80), np.uint8)
+    top, left = side - len(person), 900
+    window = scene[top:, left : left + len(person)]
+    window[...] = person * truth[..., None] + window * (1 - truth[..., None])
+    first = matting._forward(scene)
+    assert len(find_small_people(first, scene.shape[:2])) == 1
+    alpha = matting.alpha(scene)
+    first = cv2.resize(first, (side, side), interpolation=cv2.INTER_LINEAR)
+    errors = []
+    for matte in (alpha, first):
+        errors.append(np.abs(matte[top:, left : left + len(person)] - truth).mean())
+    assert errors[0] < 0.8 * errors[1], errors
+    assert alpha[: side // 4].max() == 0
+
+
+def test_boxes_hold_separate_people_and_join_groups():
+    alpha = np.zeros((500, 500), np.float32)
+    assert find_small_people(alpha, (2000, 2000)) == []
+    alpha[400:440, 20:40] = 1
+    alpha[300:350, 300:320] = 1
+    alpha[300:350, 325:340] = 1
+    group, alone = find_small_people(alpha, (2000, 2000))
+    assert group.left <= 1200 and group.right >= 1360 and group.top <= 1200 <= group.bottom
+    assert alone.left <= 80 and alone.right >= 160
+    assert not group.overlaps(alone)
+    assert find_small_people(alpha, (500, 500)) == []  # the first look saw every pixel
+    alpha[:, :] = 1
+    assert find_small_people(alpha, (2000, 2000)) == []
+
+
+def test_released_names_are_gone_after_close():
+    matting = Matting(weights="bshm-lite")
+    matting.close()
+    with pytest.raises(AttributeError):
+        matting.alpha(sample("1.png"))

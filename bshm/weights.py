@@ -1,0 +1,260 @@
+"""Weights: from a name, a path or a hub id to a file that is whole.
+
+Released weights lie in the ModelScope SDK's cache. The SDK never looks at a cached file again, so
+a record is written beside each downloaded file (``tf_graph.pb.bshm.json``: sha256, size, time of
+change) and compared at every load: the hash itself only where size or time have changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import NamedTuple, Sequence
+
+from bshm import hub
+from bshm.errors import WeightsError
+
+RELEASED = "damo/cv_unet_image-matting"
+DATA = Path(__file__).parent / "data"
+# sha256 of the embedded weights' files.
+EMBEDDED = {
+    "bshm-lite.onnx": "",
+    "bshm-lite.pb": "",
+}
+SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
+_DAMAGED = "%s is damaged: its sha256 is not the recorded one (`bshm download` fetches it again)"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+class Weights(NamedTuple):
+    """A model file and the engine that runs it."""
+
+    path: Path
+    name: str  # bshm-lite, a hub id, or the path as it was given
+    engine: str  # onnx or tensorflow
+    why: str  # what led to this choice, for people
+
+
+def resolve(name: str, engines: Sequence[str]) -> Weights:
+    """The file for a name, and the first of the engines that runs it. Opens no connection.
+
+    name: ``auto`` (the released weights if they were downloaded, are whole and can run, else the
+        embedded ones), ``bshm-lite`` (the embedded ones), a ``.onnx`` or ``.pb`` file, a folder
+        that holds one ``.onnx`` or a ``tf_graph.pb``, or a hub id whose model is in the cache
+    engines: names of the engines that may be used, the preferred one first
+
+    Raises WeightsError.
+    """
+    if name == "auto":
+        return _auto(engines)
+    if name == "bshm-lite":
+        return _embedded(engines, "asked for")
+    path = Path(name).expanduser()
+    if path.is_file():
+        return _named(path, name, engines)
+    if path.is_dir():
+        return _in_folders([path], name, engines)
+    if HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES.values():
+        found = hub.folders(name)
+        if not found:
+            raise WeightsError(
+                "%s is not in the cache (%s): run `bshm download %s`"
+                % (name, " or ".join(map(str, hub.roots())), name)
+            )
+        return _in_folders(found, name, engines)
+    raise WeightsError(
+        "no such weights: %s (expected auto, bshm-lite, a .onnx or .pb file, a model folder, "
+        "or a hub id like %s)" % (name, RELEASED)
+    )
+
+
+def download(model_id: str = RELEASED, revision: str | None = None, progress: bool = True) -> Path:
+    """Fetch a model into the SDK's cache and record the hash of its file; the file.
+
+    revision: a tag, or None for the newest one
+    progress: a bar on stderr
+
+    What is there already and whole is not fetched again. Raises WeightsError (no network, no such
+    model or tag, a hash that does not match, no space).
+    """
+    if not HUB_ID.fullmatch(model_id):
+        raise WeightsError(
+            "%s is not a hub id: expected owner/name, like %s" % (model_id, RELEASED)
+        )
+    with hub.lock(model_id):
+        path = _model_file(hub.download(model_id, revision, progress), model_id)
+        listed = hub.listed_sha256(model_id, revision, path.name)
+        if listed and _sha256(path) != listed:
+            # The SDK takes a cached file for granted; without it, it fetches it again.
+            path.unlink()
+            path = _model_file(hub.download(model_id, revision, progress), model_id)
+        record(path)
+        return path
+
+
+def verify(name: str = RELEASED) -> Path:
+    """Hash weights as a whole and compare with what is known; the file (or, embedded, the folder).
+
+    name: as for `resolve`, except ``auto``
+
+    Raises WeightsError where they are damaged, nothing is known about them, or there are none.
+    """
+    files = [DATA / file for file in EMBEDDED]
+    if name != "bshm-lite":
+        files = [resolve(name, tuple(SUFFIXES)).path]
+    for file in files:
+        expected = _expected(file)
+        if expected is None:
+            raise WeightsError("%s has no sha256 record (`bshm download` writes one)" % file)
+        if _sha256(file) != expected:
+            raise WeightsError(_DAMAGED % file)
+    return DATA if name == "bshm-lite" else files[0]
+
+
+def record(path: Path) -> None:
+    """Hash a file of weights and write the record beside it. Raises WeightsError."""
+    _write_record(path, _sha256(path))
+
+
+def cache() -> Path:
+    """The folder under which the SDK keeps models."""
+    return hub.roots()[-1]
+
+
+def _auto(engines: Sequence[str]) -> Weights:
+    """The released weights if they are there, whole and runnable; else the embedded ones."""
+    why = "the released weights are not downloaded (`bshm download`)"
+    for folder in hub.folders(RELEASED):
+        if _model_files(folder):
+            why = "no installed engine runs the released weights in %s" % folder
+        for path, engine in [(p, e) for e in engines for p in _model_files(folder, e)]:
+            why = _flaw(path)
+            if not why:
+                return Weights(path, RELEASED, engine, "the released weights are in the cache")
+    return _embedded(engines, why)
+
+
+def _flaw(path: Path) -> str:
+    """Why a released file is not taken by itself, or nothing."""
+    try:
+        if _expected(path) is None:
+            return "%s was not checked yet (`bshm download` does)" % path
+        return "" if _is_whole(path) else _DAMAGED % path
+    except WeightsError as error:  # unreadable: the embedded weights will do
+        return str(error)
+
+
+def _embedded(engines: Sequence[str], why: str) -> Weights:
+    for engine in engines:
+        path = DATA / ("bshm-lite" + SUFFIXES[engine])
+        if path.is_file():
+            return Weights(path, "bshm-lite", engine, why)
+    raise WeightsError("the embedded weights are missing in %s: install bshm again" % DATA)
+
+
+def _named(path: Path, name: str, engines: Sequence[str]) -> Weights:
+    """A file that was chosen explicitly: it must run here, and match its record if it has one."""
+    for engine in engines:
+        if SUFFIXES[engine] == path.suffix.lower():
+            if not _is_whole(path):
+                raise WeightsError(_DAMAGED % path)
+            checked = "sha256 as recorded" if _expected(path) else "without a sha256 record"
+            return Weights(path, name, engine, "asked for, " + checked)
+    needed = [engine for engine, suffix in SUFFIXES.items() if suffix == path.suffix.lower()]
+    if not needed:
+        raise WeightsError("%s is not a file of weights: expected .onnx or .pb" % path)
+    raise WeightsError(
+        "%s needs the engine %s, and only %s may be used" % (path, needed[0], ", ".join(engines))
+    )
+
+
+def _in_folders(folders: Sequence[Path], name: str, engines: Sequence[str]) -> Weights:
+    files = [f for engine in engines for folder in folders for f in _model_files(folder, engine)]
+    files = files or [f for folder in folders for f in _model_files(folder)]
+    if not files:
+        raise WeightsError(
+            "no tf_graph.pb and no .onnx file in %s" % " or ".join(map(str, folders))
+        )
+    return _named(files[0], name, engines)._replace(name=name)
+
+
+def _model_file(folder: Path, model_id: str) -> Path:
+    files = _model_files(folder)
+    if not files:
+        raise WeightsError(
+            "%s is not a matting model: neither tf_graph.pb nor an .onnx file is in %s"
+            % (model_id, folder)
+        )
+    return files[0]
+
+
+def _model_files(folder: Path, engine: str | None = None) -> list[Path]:
+    """The files in a model folder that an engine (or any) could run."""
+    graphs = [folder / "tf_graph.pb"] if (folder / "tf_graph.pb").is_file() else []
+    onnx = sorted(folder.glob("*.onnx"))
+    return {"tensorflow": graphs, "onnx": onnx, None: graphs + onnx}[engine]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is what its record says, or has none. Hashes only where it was touched."""
+    known = _read_record(path)
+    if not known:
+        return True
+    status = path.stat()
+    if (known.get("size"), known.get("mtime_ns")) == (status.st_size, status.st_mtime_ns):
+        return True
+    if _sha256(path) != known.get("sha256"):
+        return False
+    try:
+        _write_record(path, known["sha256"])
+    except WeightsError:
+        return True  # a cache one may only read: the hash is computed at every load
+    return True
+
+
+def _expected(path: Path) -> str | None:
+    if path.parent == DATA and EMBEDDED.get(path.name):
+        return EMBEDDED[path.name]
+    return _read_record(path).get("sha256")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+    except OSError as error:
+        raise WeightsError("cannot read %s: %s" % (path, error.strerror)) from error
+    return digest.hexdigest()
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(path.name + ".bshm.json")
+
+
+def _read_record(path: Path) -> dict:
+    """The record beside a file; empty where there is none or it makes no sense."""
+    try:
+        known = json.loads(_record_path(path).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write_record(path: Path, sha256: str) -> None:
+    status = path.stat()
+    known = {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    try:
+        handle, name = tempfile.mkstemp(dir=str(path.parent), prefix=".", suffix=".bshm.json")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(known, file)
+        os.replace(name, str(_record_path(path)))
+    except OSError as error:
+        raise WeightsError(
+            "cannot write the record %s: %s" % (_record_path(path), error.strerror)
+        ) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
@@ -21,31 +22,29 @@ from training.fuse import COARSE
 from training.split import is_validation
 
 
-class Pack:
-    """Photos in one flat file, at full and at half size, mapped and not read.
+PLANES = {"rgb": (0, 3), "front": (3, 3), "alpha": (6, 1), "mask": (7, 1)}  # offset, channels
 
-    ``pack[i]`` -> rgb, foreground uint8 [H, W, 3] and alpha, mask uint8 [H, W], full size;
-    ``pack.level(i, 1)`` the same at half size.
+
+class Pack:
+    """Photos in one flat file, at full (level 0) and at half size (level 1), read by the plane.
+
+    Planes, uint8: ``rgb`` and ``front`` (the foreground's colours) [H, W, 3], ``alpha`` and
+    ``mask`` [H, W].
     """
 
     def __init__(self, folder: Path) -> None:
         self.records = json.loads((folder / "index.json").read_text())
-        self.flat = np.memmap(folder / "pixels.bin", np.uint8, "r")
+        self.file = open(folder / "pixels.bin", "rb", buffering=0)
 
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def level(self, index: int, level: int) -> tuple[np.ndarray, ...]:
-        offset, height, width = self.records[index]["levels"][level]
-        area, planes = height * width, []
-        for channels in (3, 3, 1, 1):
-            plane = self.flat[offset : offset + area * channels]
-            planes.append(plane.reshape((height, width, 3) if channels == 3 else (height, width)))
-            offset += area * channels
-        return tuple(planes)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        return self.level(index, 0)
+    def plane(self, index: int, name: str, level: int = 0) -> np.ndarray:
+        start, height, width = self.records[index]["levels"][level]
+        before, channels = PLANES[name]
+        # Read, not mapped: thousands of page faults a sample cost more than the training step.
+        data = os.pread(
+            self.file.fileno(), height * width * channels, start + height * width * before
+        )
+        shape = (height, width, 3) if channels == 3 else (height, width)
+        return np.frombuffer(data, np.uint8).reshape(shape)
 
     def indices(self, validation: bool = False, fine_only: bool = False) -> list[int]:
         return [
@@ -155,8 +154,6 @@ class Sampler:
         if not replace:
             zoom = min(zoom, 1.0)  # nothing is known beyond the photo's border
         stretch = float(np.exp(rnd.uniform(-geo.aspect, geo.aspect)))
-        # The window in photo pixels: half the time square, else the whole frame's shape squeezed
-        # no more than the working size's rounding does.
         side = np.sqrt(height * width) * zoom
         win_w, win_h = side * stretch, side / stretch
         if not replace:
@@ -165,13 +162,14 @@ class Sampler:
         free_x, free_y = width - win_w, height - win_h
         left = free_x * rnd.random()
         top = free_y * rnd.random()
-        _, _, _, mask = self.pack.level(index, 1)
-        if free_y < 0 and mask[-2:].max() > 0:
-            top = free_y  # a body cut by the frame stays cut by the frame
-        if free_x < 0 and mask[:, :2].max() > 0:
-            left = 0.0
-        elif free_x < 0 and mask[:, -2:].max() > 0:
-            left = free_x
+        if free_x < 0 or free_y < 0:
+            mask = self.pack.plane(index, "mask", 1)
+            if free_y < 0 and mask[-2:].max() > 0:
+                top = free_y  # a body cut by the frame stays cut by the frame
+            if free_x < 0 and mask[:, :2].max() > 0:
+                left = 0.0
+            elif free_x < 0 and mask[:, -2:].max() > 0:
+                left = free_x
         level = 1 if win_w > 1.4 * size else 0
         unit = 0.5**level
         angle = np.deg2rad(rnd.normal(0, geo.rotate / 2)) if rnd.random() < 0.5 else 0.0
@@ -182,18 +180,13 @@ class Sampler:
         linear = np.array([[flip * cos * sx, -flip * sin * sx], [sin * sy, cos * sy]])
         shift = np.array([size / 2, size / 2]) - linear @ centre
         warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
-        rgb, front, alpha, mask = self.pack.level(index, level)
         solid = cv2.BORDER_REPLICATE
         alpha = cv2.warpAffine(
-            alpha, warp, (size, size),
+            self.pack.plane(index, "alpha", level), warp, (size, size),
             borderMode=cv2.BORDER_CONSTANT if replace else solid,
         ).astype(np.float32) / 255
-        if replace:
-            front = cv2.warpAffine(front, warp, (size, size), borderMode=solid)
-            rgb = front
-        else:
-            rgb = cv2.warpAffine(rgb, warp, (size, size), borderMode=solid)
-            front = rgb
+        rgb = self.pack.plane(index, "front" if replace else "rgb", level)
+        rgb = front = cv2.warpAffine(rgb, warp, (size, size), borderMode=solid)
         weight = np.ones_like(alpha)
         if not self.pack.records[index]["fine"]:
             weight[(alpha > 0.02) & (alpha < 0.98)] = 0.3
@@ -207,7 +200,7 @@ class Sampler:
             if rnd.random() < 0.6:
                 corners = corners.mean(2, keepdims=True).repeat(3, 2)
             return cv2.resize(corners.astype(np.float32), (size, size))
-        scene = self.pack.level(self.scenery[int(rnd.integers(len(self.scenery)))], 0)[0]
+        scene = self.pack.plane(self.scenery[int(rnd.integers(len(self.scenery)))], "rgb")
         height, width = scene.shape[:2]
         side = int(min(height, width) * rnd.uniform(0.35, 1.0))
         top, left = rnd.integers(height - side + 1), rnd.integers(width - side + 1)

@@ -137,7 +137,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
                 _check_tiff(picture, name, max_pixels)
             with _pillow_limit(picture.size):
                 picture.load()
-            return _photo(picture)
+                return _photo(picture)
         except (Image.DecompressionBombError, *_DECODER_ERRORS) as error:
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise InputError(
@@ -156,7 +156,8 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
 
     Raises ValueError for pixels of another type or shape.
     """
-    if str(pixels.dtype) != "uint8" or pixels.shape[2:] not in ((), (4,)) or not pixels.size:
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 4)
+    if not fits or pixels.dtype.name != "uint8" or not pixels.size:
         got = "%s %s" % (pixels.dtype, list(pixels.shape))
         raise ValueError("expected uint8 [H, W] or [H, W, 4], got %s" % got)
     height, width = pixels.shape[:2]
@@ -204,16 +205,17 @@ def write_atomic(path: Path, data: bytes) -> None:
 
     Raises OutputError.
     """
-    target = os.path.realpath(str(path))
-    scratch = os.path.join(os.path.dirname(target), ".bshm-%s.tmp" % os.urandom(8).hex())
     try:
+        target = os.path.realpath(str(path))
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "")
         if os.path.exists(str(path)) and not os.path.isfile(str(path)):
             with open(str(path), "wb") as file:
                 file.write(data)
             return
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        folder = os.path.dirname(target)
+        os.makedirs(folder, exist_ok=True)
+        scratch = os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
         try:
             # Not tempfile: its files are for their owner only, whatever the umask.
             with open(scratch, "xb") as file:
@@ -266,7 +268,9 @@ def _plugin(kind: str, plugin: str, name: str) -> Callable[[BytesIO], Any]:
 
 def _claimed_size(kind: str, data: bytes) -> tuple[int, int] | None:
     """Width and height from the header, for formats whose plugins allocate when they open."""
-    head = data[:30].ljust(30, b"\0")
+    head = data[:30]
+    if len(head) < 30:
+        return None
     if kind == "GIF":
         return struct.unpack("<HH", head[6:10])
     if kind == "WebP" and head[12:16] == b"VP8X":

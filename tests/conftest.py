@@ -1,0 +1,120 @@
+"""Shared fixtures: valid files of every format, and a local web server."""
+
+from __future__ import annotations
+
+import threading
+from collections import namedtuple
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+EXIF_TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+
+# Name of the case -> (Pillow mode, Pillow format, options of Image.save)
+CASES = {
+    "jpeg": ("RGB", "JPEG", {"exif": EXIF_TURNED}),
+    "jpeg-progressive": ("RGB", "JPEG", {"progressive": True}),
+    "jpeg-grey": ("L", "JPEG", {}),
+    "jpeg-cmyk": ("CMYK", "JPEG", {}),
+    "png": ("RGB", "PNG", {"exif": EXIF_TURNED}),
+    "png-rgba": ("RGBA", "PNG", {}),
+    "png-palette": ("P", "PNG", {"transparency": 3}),
+    "png-bits": ("1", "PNG", {}),
+    "webp": ("RGB", "WEBP", {}),
+    "webp-lossless": ("RGBA", "WEBP", {"lossless": True}),
+    "bmp": ("RGB", "BMP", {}),
+    "tiff": ("RGB", "TIFF", {}),
+    "tiff-lzw": ("RGB", "TIFF", {"compression": "tiff_lzw"}),
+    "tiff-jpeg": ("RGB", "TIFF", {"compression": "jpeg"}),
+    "gif": ("P", "GIF", {}),
+    "avif": ("RGB", "AVIF", {}),
+    "heic": ("RGB", "HEIF", {}),
+}
+
+ValidFile = namedtuple("ValidFile", "name format data")
+
+
+@pytest.fixture(scope="session")
+def pixels():
+    """A small picture, uint8 [24, 40, 3]: flat, sloped and noisy parts, no symmetry."""
+    picture = np.full((24, 40, 3), 120, np.uint8)
+    picture[:12, 20:] = np.linspace(0, 255, 20).astype(np.uint8)[None, :, None]
+    picture[12:, :20] = np.random.RandomState(7).randint(0, 256, (12, 20, 3))
+    picture[:4, :6] = (250, 20, 40)
+    return picture
+
+
+@pytest.fixture(scope="session", params=sorted(CASES))
+def valid_file(request, pixels):
+    """A sound file of each format, by turns: its case, its format and its bytes."""
+    mode, kind, options = CASES[request.param]
+    if kind == "AVIF" and not ("avif" in features.modules and features.check("avif")):
+        pytest.skip("this Pillow has no AVIF")
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    picture = Image.fromarray(np.dstack([pixels, pixels[..., 0]])).convert(mode)
+    file = BytesIO()
+    picture.save(file, kind, **options)
+    return ValidFile(
+        request.param, {"HEIF": "HEIC", "WEBP": "WebP"}.get(kind, kind), file.getvalue()
+    )
+
+
+class Web:
+    """A server on the loopback interface that answers as it is told.
+
+    ``web[path] = answer``: ``answer(request)`` is called with a BaseHTTPRequestHandler. What
+    lasts should stop when ``web.over`` is set. ``web.requests`` has (path, headers, client).
+    """
+
+    def __init__(self):
+        self.answers, self.requests, self.over = {}, [], threading.Event()
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                web.requests.append((self.path, self.headers, self.client_address))
+                try:
+                    web.answers[self.path](self)
+                except (BrokenPipeError, ConnectionResetError):
+                    self.close_connection = True  # the client has heard enough
+
+            def reply(self, body=b"", status=200, **headers):
+                self.send_response(status)
+                headers.setdefault("Content_Length", len(body))
+                for name, value in headers.items():
+                    if value is not None:
+                        self.send_header(name.replace("_", "-"), str(value))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+
+    def __setitem__(self, path, answer):
+        self.answers[path] = answer
+
+    def url(self, path, credentials=""):
+        return "http://%s127.0.0.1:%d%s" % (credentials, self.server.server_port, path)
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """A real local server; see :class:`Web`."""
+    monkeypatch.setenv("no_proxy", "*")
+    web = Web()
+    web.thread.start()
+    yield web
+    web.over.set()
+    web.server.shutdown()
+    web.server.server_close()
+    web.thread.join()

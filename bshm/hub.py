@@ -12,12 +12,13 @@ import io
 import logging
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Iterator
 
 from bshm.errors import WeightsError
 
-DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 
 
 def roots() -> list[Path]:
@@ -37,8 +38,9 @@ def folders(model_id: str) -> list[Path]:
     for root in roots():
         for parent in (root, root / "models", root / "hub", root / "hub" / "models"):
             found.extend(parent / owner / part for part in dict.fromkeys((name, safe)))
-        # Since 1.38: one folder a revision.
-        found.extend(sorted((root / "models" / ("%s--%s" % (owner, name))).glob("snapshots/*")))
+        # Since 1.38: one folder a revision; the one fetched last comes first.
+        snapshots = (root / "models" / ("%s--%s" % (owner, name)) / "snapshots").glob("*")
+        found.extend(sorted(snapshots, key=lambda folder: folder.stat().st_mtime, reverse=True))
     return [folder for folder in dict.fromkeys(found) if folder.is_dir()]
 
 
@@ -107,7 +109,11 @@ def _errors(model_id: str, revision: str | None) -> Iterator[None]:
         raise WeightsError("a download needs the package modelscope (%s)" % error) from error
     except _sdk_errors() as error:
         wanted = model_id if revision is None else "%s %s" % (model_id, revision)
-        raise WeightsError("cannot download %s: %s" % (wanted, _reason(error))) from error
+        reason = _reason(error)
+        for link in _chain(error):
+            # The SDK leaves its bars open; once nothing holds them they end, above our message.
+            traceback.clear_frames(link.__traceback__)
+        raise WeightsError("cannot download %s: %s" % (wanted, reason)) from error
 
 
 def _sdk_errors() -> tuple[type[Exception], ...]:
@@ -116,10 +122,10 @@ def _sdk_errors() -> tuple[type[Exception], ...]:
 
     # OSError includes all of requests' errors; ValueError and KeyError: not the hub's protocol.
     kinds = [OSError, HTTPError, ValueError, KeyError]
-    module = sys.modules.get("modelscope.hub.errors")
-    for kind in vars(module).values() if module else ():
-        if isinstance(kind, type) and issubclass(kind, Exception):
-            kinds.append(kind)
+    for name in ("modelscope.hub.errors", "modelscope_hub.errors"):  # before and since 1.38
+        for kind in vars(sys.modules[name]).values() if name in sys.modules else ():
+            if isinstance(kind, type) and issubclass(kind, Exception):
+                kinds.append(kind)
     return tuple(kinds)
 
 
@@ -128,7 +134,8 @@ def _reason(error: BaseException) -> str:
     chain = _chain(error)
     names = {kind.__name__ for link in chain for kind in type(link).__mro__}
     numbers = {link.errno for link in chain if isinstance(link, OSError)}
-    statuses = {getattr(getattr(link, "response", None), "status_code", None) for link in chain}
+    responses = [getattr(link, "response", None) for link in chain]
+    statuses = {response.status_code for response in responses if response is not None}
     where = roots()[0]
     if errno.ENOSPC in numbers or errno.EDQUOT in numbers:
         return "no space is left for %s; MODELSCOPE_CACHE names another folder" % where
@@ -142,6 +149,8 @@ def _reason(error: BaseException) -> str:
         return "the hub has no such model or revision (%s)" % _line(error)
     if statuses.intersection((401, 403)):
         return "the hub does not give it without a login (%s)" % _line(error)
+    if "RetryError" in names or any(status >= 500 for status in statuses):
+        return "the hub has a fault of its own; try again later (%s)" % _line(error)
     if names.intersection(("FileDownloadError", "ChunkedEncodingError", "IncompleteRead")):
         return "it did not arrive whole; try again (%s)" % _line(error)
     if names.intersection(("ConnectionError", "Timeout", "MaxRetryError", "NetworkError")):
@@ -149,7 +158,10 @@ def _reason(error: BaseException) -> str:
             _endpoint(),
             _line(error),
         )
-    return "the hub's answer is not understood (%s: %s)" % (type(error).__name__, _line(error))
+    return "this is not a hub's answer; is a proxy or a log-in page between? (%s: %s)" % (
+        type(error).__name__,
+        _line(error),
+    )
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -166,6 +178,8 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _line(error: BaseException) -> str:
+    """The first line of an error, or of the first of the errors it gathers."""
+    error = next(iter(getattr(error, "failed_files", {}).values()), error)
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

@@ -56,7 +56,7 @@ def resolve(name: str, engines: Sequence[str]) -> Weights:
     path = Path(name).expanduser()
     if path.is_file():
         return _named(path, name, engines)
-    if path.is_dir():
+    if name and path.is_dir():  # an empty name is not the current folder
         return _in_folders([path], name, engines)
     if HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES.values():
         found = hub.folders(name)

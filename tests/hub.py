@@ -66,6 +66,7 @@ class FakeHub:
             "MODELSCOPE_ENDPOINT": "http://" + address,  # and since
             "MODELSCOPE_API_MAX_RETRIES": "1",
             "MODELSCOPE_DOWNLOAD_MAX_RETRIES": "1",
+            "MODELSCOPE_REPO_TREE_PAGE_MAX_ATTEMPTS": "1",
             "PYTHONPATH": str(Path(__file__).parent.parent),
         }
 

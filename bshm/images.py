@@ -333,7 +333,9 @@ def _photo(picture: Any) -> Photo:
 
 
 def _orientation(picture: Any) -> int:
-    """Exif orientation, 1-8; damaged Exif data count as upright."""
+    """Exif orientation still to be applied, 1-8; damaged Exif data count as upright."""
+    if picture.format == "TIFF":
+        return 1  # Pillow turns these when it loads them, and does not always say so
     try:
         value = picture.getexif().get(0x0112)
     except _DECODER_ERRORS:

@@ -1,0 +1,545 @@
+"""What users name, and what hostile files and servers do to those who read them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO, TextIOWrapper
+from pathlib import Path, PurePath
+
+import pytest
+
+from bshm import __version__, images
+from bshm.errors import InputError
+from bshm.sources import LIMITS, expand
+
+needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+
+
+def made(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode("utf-8", "surrogateescape"))
+    return folder
+
+
+def below(folder, sources):
+    return [PurePath(os.path.relpath(source.name, str(folder))).as_posix() for source in sources]
+
+
+def refusal(source):
+    with pytest.raises(InputError) as caught:
+        source.read()
+    message = str(caught.value)
+    assert message.startswith(source.name + ": ") and "\n" not in message
+    return message
+
+
+# --- files and folders ---
+
+
+def test_files_keep_their_order_name_and_stem(tmp_path):
+    made(tmp_path, "b.jpg", "a.jpg", "Grüße 写真.tar.PNG")
+    named = [str(tmp_path / name) for name in ("b.jpg", "a.jpg", "Grüße 写真.tar.PNG")]
+    sources = expand(named)
+    assert [source.name for source in sources] == named
+    assert [source.stem for source in sources] == ["b", "a", "Grüße 写真.tar"]
+    assert [source.path for source in sources] == [Path(name) for name in named]
+    assert all(source.parent == PurePath() for source in sources)
+    assert sources[0].read() == b"b.jpg"
+
+
+def test_folder_lists_photos_only_in_natural_order(tmp_path):
+    made(tmp_path, "p10.jpg", "p9.JPEG", "P1.heic", "notes.txt", ".hidden.jpg", "x.jpg.part")
+    made(tmp_path, "below/deep.png", ".hidden/x.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    assert below(tmp_path, expand([str(tmp_path)])) == ["P1.heic", "p9.JPEG", "p10.jpg"]
+
+
+def test_recursive_keeps_where_each_photo_was(tmp_path):
+    made(tmp_path, "a.jpg", "z/b.jpg", "z/y/c.jpg", "b/d.jpg", ".git/e.jpg")
+    sources = expand([str(tmp_path)], recursive=True)
+    assert below(tmp_path, sources) == ["a.jpg", "b/d.jpg", "z/b.jpg", "z/y/c.jpg"]
+    parents = [source.parent for source in sources]
+    assert parents == [PurePath(), PurePath("b"), PurePath("z"), PurePath("z", "y")]
+
+
+def test_folder_without_photos_is_an_error_that_names_it(tmp_path):
+    made(tmp_path, "notes.txt", "below/a.jpg")
+    [source] = expand([str(tmp_path)])
+    assert "no photos in this folder" in refusal(source) and "--recursive" in refusal(source)
+    [source] = expand([str(tmp_path / "below" / "..")], recursive=True)
+    assert source.stem == "a"
+
+
+def test_listing_is_done_before_any_output_is_written(tmp_path):
+    made(tmp_path, "a.jpg", "b/c.jpg")
+    sources = expand([str(tmp_path), str(tmp_path / "b"), str(tmp_path / "*.*")], recursive=True)
+    made(tmp_path, "a.png", "b/c.png")
+    assert below(tmp_path, sources) == ["a.jpg", "b/c.jpg", "b/c.jpg", "a.jpg"]
+
+
+@needs_posix
+def test_links_in_circles_end(tmp_path):
+    made(tmp_path, "a/x.jpg", "b/y.jpg")
+    for place in ("a", "b"):
+        (tmp_path / place / "up").symlink_to(tmp_path)
+        (tmp_path / place / "self").symlink_to(tmp_path / place)
+    assert below(tmp_path, expand([str(tmp_path)], recursive=True)) == ["a/x.jpg", "b/y.jpg"]
+    assert below(tmp_path, expand([str(tmp_path / "**" / "*.jpg")])) == ["a/x.jpg", "b/y.jpg"]
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    [source] = expand([str(tmp_path / "loop.jpg")])
+    assert "cannot be read" in refusal(source)
+
+
+@needs_posix
+def test_linked_photos_are_read_and_broken_links_are_not_passed_over(tmp_path):
+    made(tmp_path, "real/x.jpg")
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "a.jpg").symlink_to(tmp_path / "real" / "x.jpg")
+    (folder / "b.jpg").symlink_to(tmp_path / "gone.jpg")
+    (folder / "c").symlink_to(tmp_path / "real")
+    whole, broken, deep = expand([str(folder)], recursive=True)
+    assert whole.read() == b"real/x.jpg" and deep.parent == PurePath("c")
+    assert "No such file" in refusal(broken)
+
+
+def test_a_folder_that_cannot_be_listed_is_reported_and_the_rest_is_done(tmp_path, monkeypatch):
+    made(tmp_path, "a/x.jpg", "b/y.jpg")
+    scandir = os.scandir
+
+    def refusing(folder):  # root may list every folder, so a mode would not do
+        if os.path.basename(folder) == "a":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    closed, fine = expand([str(tmp_path)], recursive=True)
+    assert "a: cannot be listed: Permission denied" in refusal(closed)
+    assert fine.read() == b"b/y.jpg"
+
+
+def test_missing_files_fail_in_their_place_and_the_others_go_on(tmp_path):
+    made(tmp_path, "a.jpg")
+    missing, present = expand([str(tmp_path / "no.jpg"), str(tmp_path / "a.jpg")])
+    assert "no such file" in refusal(missing) and missing.path is None
+    assert present.read() == b"a.jpg"
+
+
+def test_files_that_vanish_or_change_after_listing(tmp_path):
+    made(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    first, second, third = expand([str(tmp_path)])
+    (tmp_path / "a.jpg").unlink()
+    (tmp_path / "b.jpg").unlink()
+    (tmp_path / "b.jpg").mkdir()
+    (tmp_path / "c.jpg").write_bytes(b"changed")
+    assert "No such file" in refusal(first)
+    assert "is a folder, not a photo" in refusal(second)
+    assert third.read() == b"changed"
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "nul\0byte.jpg", "", " ", "lone\ud800.jpg"])
+def test_impossible_names_are_errors(name):
+    [source] = expand([name])
+    assert refusal(source)
+    assert source.name.isprintable()
+
+
+def test_longest_names_leave_room_for_the_extension(tmp_path):
+    made(tmp_path, "x" * 251 + ".jpg", "ü" * 127)
+    first, second = expand([str(tmp_path / ("x" * 251 + ".jpg")), str(tmp_path / ("ü" * 127))])
+    assert first.stem == "x" * 251 and first.read()
+    assert second.stem == "ü" * 125
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_names_that_are_not_text_can_be_read_and_printed(tmp_path):
+    name = os.fsdecode(b"caf\xe9\n\x1b[31m.jpg")
+    made(tmp_path, name)
+    [source] = expand([str(tmp_path)])
+    assert source.read() and source.name.isprintable()
+    assert source.name.endswith("caf\\udce9\\n\\x1b[31m.jpg")
+    images.write_atomic(tmp_path / (source.stem + ".png"), b"data")
+    assert os.listdir(os.fsencode(str(tmp_path))).count(b"caf\xe9\n\x1b[31m.png") == 1
+
+
+# --- patterns ---
+
+
+def test_globs(tmp_path):
+    made(tmp_path, "p10.jpg", "p9.jpg", "q.png", "notes.txt", "a/x.jpg", "a/b/y.jpg", ".h/z.jpg")
+
+    def found(pattern, **options):
+        return below(tmp_path, expand([str(tmp_path / pattern)], **options))
+
+    assert found("*.jpg") == ["p9.jpg", "p10.jpg"]
+    assert found("p?.jpg") == ["p9.jpg"]
+    assert found("[pq]*") == ["p9.jpg", "p10.jpg", "q.png"]
+    assert found("*") == ["p9.jpg", "p10.jpg", "q.png"]
+    assert found("*.txt") == ["notes.txt"]
+    assert found("**/*.jpg") == ["a/b/y.jpg", "a/x.jpg", "p9.jpg", "p10.jpg"]
+    assert found("a/**") == ["a/b/y.jpg", "a/x.jpg"]
+    assert found("*/x.jpg") == ["a/x.jpg"]
+
+
+def test_relative_globs(tmp_path, monkeypatch):
+    made(tmp_path, "x.jpg", "a/y.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert [source.name for source in expand(["*.jpg"])] == ["x.jpg"]
+    names = [source.name for source in expand(["**/*.jpg"])]
+    assert names == [os.path.join("a", "y.jpg"), "x.jpg"]
+
+
+def test_globs_keep_folders_only_when_recursive(tmp_path):
+    made(tmp_path, "a/x.jpg", "b/x.jpg")
+    pattern = str(tmp_path / "*" / "*.jpg")
+    assert [source.parent for source in expand([pattern])] == [PurePath(), PurePath()]
+    parents = [source.parent for source in expand([pattern], recursive=True)]
+    assert parents == [PurePath("a"), PurePath("b")]
+
+
+def test_names_that_look_like_patterns_are_taken_literally_if_they_exist(tmp_path):
+    made(tmp_path, "a[1].jpg", "a1.jpg", "album [2020]/x.jpg", "album 2/x.jpg")
+    assert below(tmp_path, expand([str(tmp_path / "a[1].jpg")])) == ["a[1].jpg"]
+    assert below(tmp_path, expand([str(tmp_path / "a[1]*")])) == ["a1.jpg"]
+    found = expand([str(tmp_path / "album [2020]" / "*.jpg")])
+    assert below(tmp_path, found) == ["album [2020]/x.jpg"]
+
+
+def test_pattern_without_a_match_is_an_error():
+    [source] = expand(["/no/such/*.jpg"])
+    assert refusal(source) == "/no/such/*.jpg: no file matches this pattern"
+
+
+# --- pipes, devices, stdin ---
+
+
+@needs_posix
+def test_pipes_sockets_and_devices_are_refused_at_once(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe.jpg"))
+    [source] = expand([str(tmp_path / "pipe.jpg")])
+    assert "is a named pipe" in refusal(source)
+    [source] = expand([str(tmp_path)])  # in a folder it is not a photo at all
+    assert "no photos" in refusal(source)
+    [source] = expand(["/dev/zero"])
+    assert refusal(source) == "/dev/zero: is a device, not a photo"
+    with socket.socket(socket.AF_UNIX) as listening:
+        os.chdir(str(tmp_path))  # a socket's path must be short
+        listening.bind("s.jpg")
+        [source] = expand(["s.jpg"])
+        assert "is a socket" in refusal(source)
+
+
+@needs_posix
+def test_a_pipe_that_takes_a_files_place_does_not_block(tmp_path, monkeypatch):
+    made(tmp_path, "a.jpg")
+    [source] = expand([str(tmp_path / "a.jpg")])
+    status = os.stat(str(tmp_path / "a.jpg"))
+    (tmp_path / "a.jpg").unlink()
+    os.mkfifo(str(tmp_path / "a.jpg"))
+    monkeypatch.setattr(os, "stat", lambda *_, **__: status)  # it was still a file a moment ago
+    assert source.read() == b""
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs /dev/fd")
+def test_pipes_inherited_from_the_shell_are_read(tmp_path):
+    reader, writer = os.pipe()
+    os.write(writer, b"photo")
+    os.close(writer)
+    [source] = expand(["/dev/fd/%d" % reader])
+    assert source.read() == b"photo"
+    os.close(reader)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs /dev/fd")
+def test_endless_pipes_end_at_the_limit():
+    with open("/dev/zero", "rb") as zero:
+        [source] = expand(["/dev/fd/%d" % zero.fileno()], limits=LIMITS._replace(file_bytes=10**6))
+        assert "larger than the limit of 1 MB" in refusal(source)
+
+
+def test_size_limit_of_files(tmp_path):
+    made(tmp_path, "a.jpg")
+    path = str(tmp_path / "a.jpg")
+    [source] = expand([path], limits=LIMITS._replace(file_bytes=5))
+    assert source.read() == b"a.jpg"
+    [source] = expand([path], limits=LIMITS._replace(file_bytes=4))
+    assert "larger than the limit" in refusal(source)
+    with open(path, "r+b") as file:
+        file.truncate(2 << 30)  # takes no room; reading it would
+    [source] = expand([path])
+    assert "larger than the limit of 1074 MB" in refusal(source)
+
+
+def test_stdin(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"photo")))
+    [source] = expand(["-"])
+    assert (source.name, source.stem, source.path) == ("stdin", "stdin", None)
+    assert source.read() == b"photo"
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(bytes(11))))
+    [source] = expand(["-"], limits=LIMITS._replace(file_bytes=10))
+    assert "larger than the limit" in refusal(source)
+    monkeypatch.setattr(sys, "stdin", None)
+    assert refusal(expand(["-"])[0]) == "stdin: is closed"
+
+
+@needs_posix
+def test_a_terminal_is_not_waited_for():
+    import pty
+
+    master, terminal = pty.openpty()
+    [source] = expand(["/dev/fd/%d" % terminal])
+    assert "is a terminal" in refusal(source)
+    os.close(master)
+    os.close(terminal)
+
+
+# --- addresses ---
+
+
+@pytest.mark.parametrize(
+    "path, stem",
+    [
+        ("/a/photo.jpg", "photo"),
+        ("/a/photo.jpg?name=../../etc/passwd&x=y.png#z.gif", "photo"),
+        ("/photo", "photo"),
+        ("/a/b/", "b"),
+        ("/%E5%86%99%E7%9C%9F%20%C3%BC.jpg", "写真 ü"),
+        ("/..%2F..%2Fetc%2Fpasswd", "_.._etc_passwd"),
+        ("/a%00b%0Ac%5Cd%3Ae.jpg", "a_b_c_d_e"),
+        ("/..", "photo"),
+        ("/.hidden", "hidden"),
+        ("/con.jpg", "_con"),
+        ("/lpt1.x.jpg", "_lpt1.x"),
+        ("/trailing%20. .jpg", "trailing"),
+        ("/", "example.org"),
+        ("", "example.org"),
+        ("/" + "x" * 500 + ".jpg", "x" * 200),
+        ("/" + "%C3%BC" * 300 + ".jpg", "ü" * 100),
+        ("/%FF.jpg", "\ufffd"),
+    ],
+)
+def test_output_is_named_after_the_urls_path(path, stem):
+    [source] = expand(["https://example.org:8080" + path])
+    assert source.stem == stem and source.path is None
+    assert source.name == "https://example.org:8080" + path
+
+
+def test_passwords_are_not_shown():
+    [source] = expand(["https://user:secret@example.org/x.jpg"])
+    assert source.name == "https://example.org/x.jpg"
+
+
+@pytest.mark.parametrize("name", ["C:\\photos\\x.jpg", "C:/photos/x.jpg", "c://x.jpg"])
+def test_drive_letters_are_not_addresses(name):
+    [source] = expand([name])
+    assert "no such file" in refusal(source)
+
+
+@pytest.mark.parametrize("name", ["ftp://h/x.jpg", "s3://b/x.jpg", "file://host/x.jpg"])
+def test_other_addresses_are_refused(name):
+    [source] = expand([name])
+    assert refusal(source).endswith("is neither a path nor an http(s) address")
+
+
+@pytest.mark.parametrize(
+    "name", ["http://[::1", "http://", "http:///x.jpg", "http://a b/", "HTTP://%"]
+)
+def test_broken_addresses_are_refused(name):
+    [source] = expand([name], limits=LIMITS._replace(connect_s=0.5, retries=0))
+    assert refusal(source)
+
+
+def test_file_addresses_are_paths(tmp_path):
+    made(tmp_path, "a b.jpg")
+    for address in ((tmp_path / "a b.jpg").as_uri(), tmp_path.as_uri()):
+        [source] = expand([address])
+        assert source.path == tmp_path / "a b.jpg" and source.read() == b"a b.jpg"
+    [source] = expand([(tmp_path / "no.jpg").as_uri()])
+    assert "no such file" in refusal(source)
+
+
+# --- the web ---
+
+QUICK = LIMITS._replace(connect_s=5, silence_s=5, total_s=20, backoff_s=0.001)
+
+
+def fetch(web, path, **limits):
+    return expand([web.url(path)], limits=QUICK._replace(**limits))[0].read()
+
+
+def fetch_refused(web, path, **limits):
+    return refusal(expand([web.url(path)], limits=QUICK._replace(**limits))[0])
+
+
+def test_url_is_fetched_as_it_is_and_with_our_name(web):
+    body = os.urandom(300_000)
+    web["/x.jpg?a=b"] = lambda request: request.reply(body)
+    assert fetch(web, "/x.jpg?a=b") == body
+    [(_, headers, _)] = web.requests
+    assert headers["User-Agent"] == "bshm/" + __version__
+    assert headers["Accept-Encoding"] == "identity"
+
+
+def test_credentials_in_the_address_are_used(web):
+    web["/x.jpg"] = lambda request: request.reply(b"photo")
+    [source] = expand([web.url("/x.jpg", "user:secret@")])
+    assert source.read() == b"photo" and "secret" not in source.name
+    assert web.requests[0][1]["Authorization"].startswith("Basic ")
+
+
+def test_body_without_a_length(web):
+    def answer(request):
+        request.reply(b"photo", Content_Length=None, Connection="close")
+        request.close_connection = True
+
+    web["/x.jpg"] = answer
+    assert fetch(web, "/x.jpg") == b"photo"
+
+
+def test_connections_are_used_again_and_by_one_thread_at_a_time(web):
+    for number in range(40):
+        web["/%d.jpg" % number] = lambda request: request.reply(request.path.encode() * 1000)
+    sources = expand([web.url("/%d.jpg" % number) for number in range(40)], limits=QUICK)
+    assert [source.read() for source in sources[:3]] == [
+        b"/%d.jpg" % number * 1000 for number in range(3)
+    ]
+    assert len({client for _, _, client in web.requests}) == 1
+    with ThreadPoolExecutor(8) as pool:
+        bodies = list(pool.map(lambda source: source.read(), sources))
+    assert bodies == [b"/%d.jpg" % number * 1000 for number in range(40)]
+    assert len({client for _, _, client in web.requests}) <= 9
+
+
+def test_web_page_under_a_photos_name_is_called_one(web):
+    web["/x.jpg"] = lambda request: request.reply(
+        b"<!DOCTYPE html><html>", Content_Type="image/jpeg"
+    )
+    [source] = expand([web.url("/x.jpg")], limits=QUICK)
+    with pytest.raises(InputError, match="is a web page, not an image"):
+        images.decode(source.read(), source.name)
+
+
+@pytest.mark.parametrize("status", [404, 403, 410, 429])
+def test_refusal_by_the_server_is_told_and_not_repeated(web, status):
+    web["/x.jpg"] = lambda request: request.reply(b"no", status)
+    assert "the server says HTTP %d" % status in fetch_refused(web, "/x.jpg")
+    assert len(web.requests) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_temporary_trouble_is_retried(web, status):
+    def answer(request):
+        request.reply(b"photo", 200 if len(web.requests) == 3 else status)
+
+    web["/x.jpg"] = answer
+    assert fetch(web, "/x.jpg") == b"photo"
+
+
+def test_lasting_trouble_is_given_up(web):
+    web["/x.jpg"] = lambda request: request.reply(b"", 503, Retry_After=3600)
+    assert "HTTP 503" in fetch_refused(web, "/x.jpg", retries=2, retry_after_s=0.001)
+    assert len(web.requests) == 3
+
+
+def test_dropped_connection_is_retried(web):
+    def answer(request):
+        if len(web.requests) < 3:
+            request.close_connection = True
+        else:
+            request.reply(b"photo")
+
+    web["/x.jpg"] = answer
+    assert fetch(web, "/x.jpg") == b"photo"
+
+
+def test_refused_connection_and_unknown_host_are_told_in_plain_words():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        address = "http://127.0.0.1:%d/x.jpg" % listening.getsockname()[1]
+    [source] = expand([address], limits=QUICK._replace(retries=1))
+    assert "cannot be fetched: Connection refused" in refusal(source)
+    [source] = expand(["http://no-such-host.invalid/x.jpg"], limits=QUICK._replace(retries=0))
+    assert "cannot be fetched" in refusal(source) and "HTTPConnectionPool" not in refusal(source)
+
+
+def test_silent_server_is_given_up_and_not_asked_again(web):
+    web["/x.jpg"] = lambda request: web.over.wait(20)
+    assert "timed out" in fetch_refused(web, "/x.jpg", silence_s=0.05)
+    assert len(web.requests) == 1
+
+
+def drip(web, request, begin):
+    """A byte every now and then, always within the time-out of a read."""
+    request.wfile.write(begin)
+    while not web.over.wait(0.02):
+        request.wfile.write(b"x")
+    request.close_connection = True
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-Endless: "],
+)
+def test_slow_drip_ends_at_the_deadline(web, begin):
+    web["/x.jpg"] = lambda request: drip(web, request, begin)
+    assert "not there after 0.2 s" in fetch_refused(web, "/x.jpg", total_s=0.2)
+
+
+def test_endless_body_ends_at_the_limit(web):
+    def answer(request):
+        request.reply(Content_Length=None, Connection="close")
+        while not web.over.is_set():
+            request.wfile.write(bytes(1 << 16))
+
+    web["/x.jpg"] = answer
+    assert "larger than the limit of 1 MB" in fetch_refused(web, "/x.jpg", url_bytes=10**6)
+
+
+def test_claimed_length_is_checked_first_and_not_trusted(web):
+    web["/huge.jpg"] = lambda request: request.reply(b"", Content_Length=10**15)
+    assert "larger than the limit of 100 MB" in fetch_refused(web, "/huge.jpg")
+
+    def chunked(request):
+        request.reply(Content_Length=None, Transfer_Encoding="chunked")
+        for _ in range(100):
+            request.wfile.write(b"1000\r\n" + bytes(0x1000) + b"\r\n")
+        request.wfile.write(b"0\r\n\r\n")
+
+    web["/chunked.jpg"] = chunked
+    assert fetch(web, "/chunked.jpg") == bytes(0x1000 * 100)
+    assert "larger than" in fetch_refused(web, "/chunked.jpg", url_bytes=100_000)
+
+
+@pytest.mark.parametrize(
+    "headers, body",
+    [({"Content_Length": 5000}, bytes(4999)), ({"Transfer_Encoding": "chunked"}, b"1000\r\nabc")],
+)
+def test_download_that_breaks_off_is_an_error(web, headers, body):
+    def answer(request):
+        request.reply(body, **dict({"Content_Length": None}, **headers))
+        request.close_connection = True
+
+    web["/x.jpg"] = answer
+    assert "the download broke off" in fetch_refused(web, "/x.jpg")
+
+
+def test_redirects_are_followed_within_limits(web):
+    web["/photo.jpg"] = lambda request: request.reply(b"photo")
+    for hops in range(1, 7):
+        to = "/photo.jpg" if hops == 1 else "/%d" % (hops - 1)
+        web["/%d" % hops] = lambda request, to=to: request.reply(b"", 302, Location=to)
+    assert fetch(web, "/5") == b"photo"
+    assert "more than 5 redirects" in fetch_refused(web, "/6")
+    web["/loop"] = lambda request: request.reply(b"", 301, Location="/loop")
+    assert "more than 5 redirects" in fetch_refused(web, "/loop")
+
+
+@pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/x.jpg", "gopher://h/"])
+def test_redirects_to_other_schemes_are_refused(web, to):
+    web["/x.jpg"] = lambda request: request.reply(b"", 302, Location=to)
+    assert "redirects to something that is not http(s)" in fetch_refused(web, "/x.jpg")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
+import uuid
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
@@ -249,11 +248,10 @@ def _read_record(path: Path) -> dict:
 def _write_record(path: Path, sha256: str) -> None:
     status = path.stat()
     known = {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    other = path.with_name(".%s.%s" % (path.name, uuid.uuid4().hex))
     try:
-        handle, name = tempfile.mkstemp(dir=str(path.parent), prefix=".", suffix=".bshm.json")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(known, file)
-        os.replace(name, str(_record_path(path)))
+        other.write_text(json.dumps(known), "utf-8")
+        other.replace(_record_path(path))
     except OSError as error:
         raise WeightsError(
             "cannot write the record %s: %s" % (_record_path(path), error.strerror)

@@ -40,7 +40,7 @@ class TensorFlowEngine:
             device_count={"GPU": 0} if device == "cpu" else {},
         )
         config.gpu_options.allow_growth = True
-        with _quiet():
+        with quiet():
             self._session = tf.compat.v1.Session(graph=graph, config=config)
         self.device, self.note = self._settle(device)
 
@@ -76,7 +76,7 @@ def _import_tensorflow() -> Any:
     if not verbose():
         # Read once, when the library is loaded; what the user has set comes first.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet(), warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("default" if verbose() else "ignore")
         import tensorflow
     if not verbose():
@@ -85,7 +85,7 @@ def _import_tensorflow() -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Nothing on stderr meanwhile, unless `verbose`.
 
     TensorFlow 2 announces oneDNN on the bare file descriptor, whatever its log level is.

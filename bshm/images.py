@@ -69,17 +69,8 @@ _FOREIGN = (
     ("is text, not an image", rb"[\s\x20-\x7e]{32}|[\s\x20-\x7e]+\Z"),
 )
 
-# Exif orientation -> the view of an upright array that is laid out as the stored picture is.
-_STORED = {
-    1: lambda upright: upright,
-    2: lambda upright: upright[:, ::-1],
-    3: lambda upright: upright[::-1, ::-1],
-    4: lambda upright: upright[::-1],
-    5: lambda upright: upright.swapaxes(0, 1),
-    6: lambda upright: upright.swapaxes(0, 1)[::-1],
-    7: lambda upright: upright.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda upright: upright.swapaxes(0, 1)[:, ::-1],
-}
+# Exif orientation -> what makes the stored picture upright, as Pillow's Image.transpose counts.
+_TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _STRIPE = 1 << 18  # pixels handled at a time, so that no second whole picture is made
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -139,10 +130,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
                 picture.load()
                 return _photo(picture)
         except (Image.DecompressionBombError, *_DECODER_ERRORS) as error:
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise InputError(
-                "%s: the %s file is truncated or damaged (%s)" % (name, kind, reason)
-            ) from error
+            raise InputError("%s: %s" % (name, _verdict(kind, error))) from error
 
 
 def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> bytes:
@@ -266,6 +254,16 @@ def _plugin(kind: str, plugin: str, name: str) -> Callable[[BytesIO], Any]:
     raise InputError('%s: to read %s, run: pip install "bshm[heic]"' % (name, kind))
 
 
+def _verdict(kind: str, error: Exception) -> str:
+    """What is wrong with a file that a plugin gave up on."""
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode this %s file" % kind
+    if re.search("unknown|unsupported|not supported", reason, re.IGNORECASE):
+        return "%s files of this kind are not supported (%s)" % (kind, reason)
+    return "the %s file is truncated or damaged (%s)" % (kind, reason)
+
+
 def _claimed_size(kind: str, data: bytes) -> tuple[int, int] | None:
     """Width and height from the header, for formats whose plugins allocate when they open."""
     head = data[:30]
@@ -323,13 +321,24 @@ def _photo(picture: Any) -> Photo:
     alpha = np.empty(shape, np.uint8) if transparent else None
     lines = max(1, _STRIPE // width)
     for top in range(0, height, lines):
-        rows = slice(top, min(top + lines, height))
-        stripe = picture.crop((0, rows.start, width, rows.stop))
+        bottom = min(top + lines, height)
+        stripe = picture.crop((0, top, width, bottom))
+        if orientation in _TURNS:
+            stripe = stripe.transpose(_TURNS[orientation])
+        place = _place(orientation, top, bottom, height)
         if alpha is not None:
             stripe = stripe.convert("RGBA")
-            _STORED[orientation](alpha)[rows] = np.asarray(stripe.getchannel("A"))
-        _STORED[orientation](rgb)[rows] = np.asarray(to_rgb(stripe))
+            alpha[place] = np.asarray(stripe.getchannel("A"))
+        rgb[place] = np.asarray(to_rgb(stripe))
     return Photo(rgb, icc, None if alpha is None or alpha.min() == 255 else alpha)
+
+
+def _place(orientation: int, top: int, bottom: int, height: int) -> tuple[slice, slice]:
+    """Where the stored lines [top:bottom] of ``height`` are in the upright picture."""
+    if orientation in (3, 4, 6, 7):  # the first one is at the bottom or at the right
+        top, bottom = height - bottom, height - top
+    lines, everything = slice(top, bottom), slice(None)
+    return (everything, lines) if orientation > 4 else (lines, everything)
 
 
 def _orientation(picture: Any) -> int:
@@ -340,7 +349,7 @@ def _orientation(picture: Any) -> int:
         value = picture.getexif().get(0x0112)
     except _DECODER_ERRORS:
         return 1
-    return value if isinstance(value, int) and value in _STORED else 1
+    return value if isinstance(value, int) and value in _TURNS else 1
 
 
 def _eight_bits(picture: Any) -> Any:

@@ -13,7 +13,7 @@ from bshm.errors import InputError
 from bshm.sources import expand
 
 EXAMPLES = settings(
-    max_examples=150,
+    max_examples=100,
     derandomize=True,
     deadline=None,
     database=None,

@@ -468,6 +468,20 @@ def test_raw_files_are_not_taken_for_their_thumbnail():
             images.decode(raw_tiff(3, 3, 8, 1, bytes(9), **tags), "photo.nef")
 
 
+def test_sound_files_that_cannot_be_read_are_not_called_damaged():
+    with pytest.raises(InputError, match=r"TIFF files of this kind are not supported"):
+        images.decode(raw_tiff(2, 2, 32, 2, bytes(48), 3), "photo.tif")
+
+
+def test_too_little_memory_is_told(pixels, monkeypatch):
+    def exhausted(_):
+        raise MemoryError
+
+    monkeypatch.setattr(images, "_photo", exhausted)
+    with pytest.raises(InputError, match="not enough memory to decode this PNG file"):
+        images.decode(saved(pixels, "PNG"), "photo.png")
+
+
 def test_pictures_without_pixels_are_refused():
     with pytest.raises(InputError):
         images.decode(raw_png(0, 5, 8, 2, []), "photo.png")

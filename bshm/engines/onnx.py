@@ -186,6 +186,7 @@ def _check_contract(session: Any, path: str) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    """ONNX Runtime's reason, without its code and without the path, which is named already."""
+    """ONNX Runtime's reason, without its codes, its own source and the path, named already."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed: ?)?", "", line)
+    line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (Load model from .* failed: ?)?", "", line)
+    return re.sub(r"^/onnxruntime_src/\S+ .*?\) (?=[A-Z])", "", line)

@@ -31,7 +31,6 @@ from typing import (
     Sequence,
 )
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from bshm import __version__
 from bshm.errors import InputError
@@ -119,6 +118,8 @@ def _expand_one(named: str, recursive: bool, limits: Limits, web: _Web) -> Itera
             return [web.source(named)]
         if address.scheme != "file" or address.netloc not in ("", "localhost"):
             return [_unreadable(named, "is neither a path nor an http(s) address")]
+        from urllib.request import url2pathname  # loads the web's half of the standard library
+
         named = url2pathname(address.path)
     try:
         if os.path.isdir(named):

@@ -343,3 +343,77 @@ def test_cpu_limit_where_there_is_neither(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert cpu_limit(tmp_path) == 6
+
+
+# The shipped graphs
+
+SHIPPED = {kind: weights.DATA / ("bshm-lite" + suffix) for kind, suffix in weights.SUFFIXES.items()}
+
+
+def shipped(*kinds: str) -> list[str]:
+    """Paths of the shipped graphs for these engines; skips where one cannot be run."""
+    for kind in kinds:
+        if not SHIPPED[kind].is_file():
+            pytest.skip("this checkout carries no %s" % SHIPPED[kind].name)
+        if not HERE[kind]:
+            pytest.skip("the package %s is not installed" % engines.PACKAGES[kind])
+    return [str(SHIPPED[kind]) for kind in kinds]
+
+
+def portrait(height: int, width: int, name: str = "1.png") -> np.ndarray:
+    import cv2
+
+    bgr = cv2.imread(str(ROOT / "image-matting" / name))
+    return cv2.resize(bgr[..., ::-1], (width, height), interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("name", ["onnx", "tensorflow"])
+def test_shipped_graph_answers_for_any_size(name):
+    (path,) = shipped(name)
+    if name == "onnx":
+        from bshm.engines.onnx import OnnxEngine as Engine
+    else:
+        from bshm.engines.tensorflow import TensorFlowEngine as Engine
+    engine = Engine(path, device="cpu")
+    for size in ((1, 1), (3, 500), (333, 222), (512, 512), (1200, 800)):
+        alpha = engine.alpha(portrait(*size))
+        assert alpha.shape == size and alpha.min() >= 0 and alpha.max() <= 1
+    # A portrait: solid in its middle, nothing in its upper corner.
+    assert alpha[550:650, 380:420].mean() > 0.99 and alpha[:100, -100:].mean() < 0.01
+
+
+def test_shipped_graphs_agree_in_both_frameworks():
+    from bshm.engines.onnx import OnnxEngine
+    from bshm.engines.tensorflow import TensorFlowEngine
+
+    onnx_path, graph_path = shipped("onnx", "tensorflow")
+    first, second = OnnxEngine(onnx_path, "cpu"), TensorFlowEngine(graph_path, "cpu")
+    for size in ((512, 512), (512, 896), (768, 576), (301, 203), (1080, 1920)):
+        for name in ("1.png", "2.png"):
+            rgb = portrait(*size, name)
+            assert abs(first.alpha(rgb) - second.alpha(rgb)).max() < 2.05 / 255, size
+
+
+def test_shipped_graph_takes_the_working_size_as_it_is_and_chooses_the_same_itself():
+    (path,) = shipped("onnx")
+    onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
+    import onnxruntime
+
+    from bshm.matting import working_size
+
+    model = onnx.load(path)
+    value = onnx.helper.make_tensor_value_info
+    model.graph.value_info.append(value("image", onnx.TensorProto.FLOAT, [1, 3, "h", "w"]))
+    part = onnx.utils.Extractor(model).extract_model([INPUT], ["image"])
+    session = onnxruntime.InferenceSession(
+        part.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+
+    def seen(rgb: np.ndarray) -> np.ndarray:
+        return session.run(None, {INPUT: rgb.astype(np.float32)})[0][0].transpose(1, 2, 0)
+
+    for size in ((1, 1), (480, 640), (1080, 1920), (1920, 1080), (13, 7), (500, 3000), (40, 41)):
+        size_seen = working_size(*size)
+        assert seen(photo(*size)).shape[:2] == size_seen, size
+        rgb = photo(*size_seen)
+        assert np.array_equal(seen(rgb), rgb), size_seen

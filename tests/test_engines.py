@@ -417,3 +417,47 @@ def test_shipped_graph_takes_the_working_size_as_it_is_and_chooses_the_same_itse
         assert seen(photo(*size)).shape[:2] == size_seen, size
         rgb = photo(*size_seen)
         assert np.array_equal(seen(rgb), rgb), size_seen
+
+
+# ModelScope's own pipeline imports torch in passing and never uses it: a stand-in will do.
+PIPELINE = """
+import importlib.machinery, importlib.util, sys, types
+class StandIn(types.ModuleType):
+    def __getattr__(self, name):
+        return type(name, (), {})
+if importlib.util.find_spec("torch") is None:
+    for name in ("torch", "torch.multiprocessing", "torch.distributed"):
+        sys.modules[name] = StandIn(name)
+        sys.modules[name].__spec__ = importlib.machinery.ModuleSpec(name, None)
+    sys.modules["torch"].distributed = sys.modules["torch.distributed"]
+    sys.modules["torch.distributed"].is_available = lambda: False
+import numpy
+from modelscope.pipelines import pipeline
+folder, photo, out = sys.argv[1:]
+numpy.save(out, pipeline("portrait-matting", model=folder)(photo)["output_img"])
+"""
+
+
+def test_modelscope_runs_the_shipped_graph_and_gets_the_same(tmp_path):
+    (path,) = shipped("tensorflow")
+    if importlib.util.find_spec("modelscope") is None or sys.version_info >= (3, 8):
+        pytest.skip("ModelScope 1.6.1 with TensorFlow 1.15 runs on Python 3.7")
+    from bshm.engines.tensorflow import TensorFlowEngine
+
+    (tmp_path / "tf_graph.pb").write_bytes(Path(path).read_bytes())
+    (tmp_path / "configuration.json").write_text(
+        '{"framework": "tensorflow", "task": "portrait-matting",'
+        ' "pipeline": {"type": "unet-image-matting"}}',
+        "utf-8",
+    )
+    picture, out = ROOT / "image-matting" / "1.png", tmp_path / "out.npy"
+    subprocess.run(
+        [sys.executable, "-c", PIPELINE, str(tmp_path), str(picture), str(out)],
+        env={**os.environ, "HOME": str(tmp_path)},
+        check=True,
+    )
+    bgra = np.load(str(out))
+    rgb = portrait(512, 512)
+    assert np.array_equal(bgra[..., 2::-1], rgb)
+    ours = TensorFlowEngine(path, device="cpu").alpha(rgb)
+    assert np.array_equal(alpha_from_levels(bgra[..., 3]), ours)

@@ -36,14 +36,14 @@ def convert(graph: str, model: str) -> Path:
     nothing is written. Raises WeightsError (not such a graph, no translation, another result, not
     writable) and DeviceError (a package is missing).
     """
+    target = Path(model)
+    if target.suffix.lower() != ".onnx":
+        raise WeightsError("the file to write must end in .onnx, unlike %s" % model)
     missing = [package for package in PACKAGES if not importlib.util.find_spec(package)]
     if missing:
         raise DeviceError(
             "converting needs the package %s: pip install 'bshm[convert]'" % " and ".join(missing)
         )
-    target = Path(model)
-    if target.suffix.lower() != ".onnx":
-        raise WeightsError("the file to write must end in .onnx, unlike %s" % model)
     from bshm.engines.tensorflow import TensorFlowEngine
 
     before = TensorFlowEngine(graph, "cpu")
@@ -123,9 +123,10 @@ def _temporary(target: Path) -> Iterator[Path]:
     """A file beside the target, which is removed unless it was renamed."""
     path = target.with_name(".%s.%s.onnx" % (target.stem, uuid.uuid4().hex))
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield path
     except OSError as error:
         raise WeightsError("cannot write %s: %s" % (target, error.strerror)) from error
     finally:
-        if path.exists():
+        with contextlib.suppress(OSError):  # renamed, or never written
             path.unlink()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from bshm import __version__
-from bshm.errors import BshmError
+from bshm.errors import BshmError, OutputError
 from bshm.timing import STAGES, Timings
 
 if TYPE_CHECKING:
@@ -261,8 +261,13 @@ def _print(line: str) -> None:
 
 
 def _write_stdout(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer would fail once more at exit, with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError("stdout: cannot be written: %s" % error.strerror) from error
 
 
 def _info(arguments: List[str]) -> int:

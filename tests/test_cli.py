@@ -317,6 +317,6 @@ def test_readme_and_help_list_the_same_flags(readme):
 def test_public_names():
     import bshm as package
 
-    assert package.__all__ == sorted(package.__all__, key=str.lower)
+    assert package.__all__ == sorted(package.__all__)
     for name in package.__all__:
         assert getattr(package, name) is not None

@@ -18,21 +18,6 @@ from torch import nn
 from training.networks import BSHM, ConvBN
 
 
-class Network(nn.Module):
-    """Inference only: the foreground's colour, wanted by a loss, is left away."""
-
-    def __init__(self, model: BSHM) -> None:
-        super().__init__()
-        self.model = model
-        head = model.mrn.head
-        alpha = nn.Conv2d(head.in_channels, 1, 1)
-        alpha.weight.data, alpha.bias.data = head.weight.data[:1], head.bias.data[:1]
-        model.mrn.head = alpha
-
-    def forward(self, photo: torch.Tensor) -> torch.Tensor:
-        return self.model(photo)
-
-
 def fold(model: nn.Module) -> None:
     """Merge each batch norm into its convolution, in place."""
     for module in model.modules():
@@ -48,7 +33,7 @@ def export(checkpoint: Path, path: Path) -> None:
     model.eval()
     fold(model)
     torch.onnx.export(
-        Network(model),
+        model,
         (torch.zeros(1, 3, 512, 832),),
         str(path),
         dynamo=False,

@@ -51,7 +51,9 @@ def _image(photo: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     fits = tf.reduce_all([whole, cells >= FEWEST_CELLS, cells <= MAX_CELLS])
     work = tf1.where(fits, size, _working_size(floats[0], floats[1]))
     blocks = tf.cast(tf.maximum(tf.round(floats / tf.cast(work, tf.float32)), 1.0), tf.int32)
-    planes = tf1.image.resize_bilinear(tf.expand_dims(photo, 0), work * blocks, half_pixel_centers=True)
+    planes = tf1.image.resize_bilinear(
+        tf.expand_dims(photo, 0), work * blocks, half_pixel_centers=True
+    )
     shape = tf.stack([1, work[0], blocks[0], work[1], blocks[1], 3])
     return tf.reduce_mean(tf.reshape(planes, shape), [2, 4])
 

@@ -8,18 +8,17 @@ the number of photos.
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Deque, Iterable, Iterator, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple
 
 import cv2
 import numpy as np
 
-from bshm import images
-from bshm.errors import BshmError, InputError, OutputError
+from bshm import images, png
+from bshm.errors import BshmError, OutputError
 from bshm.timing import Timings
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Job(NamedTuple):
     """One photo and where its cutout goes: a PNG file, or None for ``Options.stdout``."""
 
     source: Source
-    output: Optional[Path]
+    output: Path | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Options:
     only_alpha: bool = False  # write the matte as a grey PNG instead of the cutout
     skip_existing: bool = False
     max_pixels: int = images.MAX_PIXELS
-    stdout: Optional[Callable[[bytes], None]] = None
+    stdout: Callable[[bytes], None] | None = None
 
 
 @dataclass
@@ -94,8 +93,8 @@ def run(
     fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
     reader = _Reader(fetchers, decoder, options, inputs)
-    writes: Deque[Future[Result]] = deque()
-    matting: Optional[Matting] = None
+    writes: deque[Future[Result]] = deque()
+    matting: Matting | None = None
     try:
         for result, future in reader.read_ahead(jobs):
             if result.status == "reading":
@@ -145,9 +144,9 @@ def _write(result: Result, pixels: np.ndarray, photo: images.Photo, options: Opt
         with result.timings.measure("write"):
             if photo.alpha is not None:
                 _keep_transparency(pixels, photo.alpha)
-            data = images.encode_png(pixels, photo.icc, _mark(result.job.source, options))
+            data = png.encode_png(pixels, photo.icc, _mark(result.job.source, options))
             if output is not None:
-                images.write_atomic(output, data)
+                png.write_atomic(output, data)
             elif options.stdout is not None:
                 options.stdout(data)
     except BshmError as error:
@@ -183,13 +182,13 @@ class _Reader:
     ) -> None:
         self.fetchers, self.decoder = fetchers, decoder
         self.options, self.inputs = options, inputs
-        self.futures: Deque[Future] = deque(maxlen=2 * FETCH_AHEAD)
+        self.futures: deque[Future] = deque(maxlen=2 * FETCH_AHEAD)
 
     def read_ahead(self, jobs: Iterable[Job]) -> Iterator[tuple]:
         """Pairs of a result to fill in and a future photo (None where nothing is to be read)."""
         jobs = iter(jobs)
-        fetching: Deque[tuple] = deque()
-        decoding: Deque[tuple] = deque()
+        fetching: deque[tuple] = deque()
+        decoding: deque[tuple] = deque()
         while True:
             while len(fetching) < FETCH_AHEAD:
                 job = next(jobs, None)
@@ -208,14 +207,16 @@ class _Reader:
         result = Result(job, "reading")
         if job.output is not None and os.path.realpath(str(job.output)) in self.inputs:
             error = OutputError(
-                "%s: its cutout %s would overwrite an input; choose another folder with -d"
-                % (job.source.name, job.output)
+                f"{job.source.name}: its cutout {job.output} would overwrite an input; choose another folder with -d"
             )
             return _failed(result, error), None
-        if self.options.skip_existing and job.output is not None:
-            if images.is_finished_png(job.output, _mark(job.source, self.options)):
-                result.status = "skipped"
-                return result, None
+        if (
+            self.options.skip_existing
+            and job.output is not None
+            and png.is_finished_png(job.output, _mark(job.source, self.options))
+        ):
+            result.status = "skipped"
+            return result, None
         return result, self._submit(self.fetchers, _fetch, result)
 
     def _decode(self, result: Result, data: Future[bytes]) -> images.Photo:
@@ -224,7 +225,7 @@ class _Reader:
             return images.decode(content, result.job.source.name, self.options.max_pixels)
 
     def _submit(self, pool: ThreadPoolExecutor, *call: object) -> Future:
-        future = pool.submit(*call)  # type: ignore[arg-type]
+        future: Future = pool.submit(*call)  # type: ignore[arg-type]
         self.futures.append(future)
         return future
 

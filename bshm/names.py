@@ -1,0 +1,38 @@
+"""Names: fit for a terminal, fit for any file system, and in the order people count in."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)  # on Windows
+
+
+def natural(name: str) -> tuple:
+    """Sort key: IMG_2 before IMG_10."""
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+
+
+def printable(text: str) -> str:
+    """Without what would break a line, a terminal or an encoding."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        else character
+        for character in text
+    )
+
+
+def safe_stem(text: str) -> str:
+    """A file name on any system: no folders, no control characters, nothing hidden or reserved."""
+    stem = re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]+', "_", text).strip(" .")
+    return fit("_" + stem if _RESERVED.match(stem) else stem or "photo", 200)
+
+
+def fit(stem: str, size: int) -> str:
+    """The beginning of a name that takes at most ``size`` bytes in the file system."""
+    while len(os.fsencode(stem)) > size:
+        stem = stem[:-1]
+    return stem

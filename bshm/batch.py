@@ -207,17 +207,19 @@ class _Reader:
         result = Result(job, "reading")
         if job.output is not None and os.path.realpath(str(job.output)) in self.inputs:
             error = OutputError(
-                f"{job.source.name}: its cutout {job.output} would overwrite an input; choose another folder with -d"
+                "%s: its cutout %s would overwrite an input; choose another folder with -d"
+                % (job.source.name, job.output)
             )
             return _failed(result, error), None
-        if (
-            self.options.skip_existing
-            and job.output is not None
-            and png.is_finished_png(job.output, _mark(job.source, self.options))
-        ):
+        if self._is_done(job):
             result.status = "skipped"
             return result, None
         return result, self._submit(self.fetchers, _fetch, result)
+
+    def _is_done(self, job: Job) -> bool:
+        if job.output is None or not self.options.skip_existing:
+            return False
+        return png.is_finished_png(job.output, _mark(job.source, self.options))
 
     def _decode(self, result: Result, data: Future[bytes]) -> images.Photo:
         content = data.result()

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
 
 from bshm import __version__
 from bshm.errors import BshmError, OutputError
@@ -51,36 +51,54 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add(
-        "-i", "--input", nargs="+", action="append", metavar="PHOTO",
+        "-i",
+        "--input",
+        nargs="+",
+        action="append",
+        metavar="PHOTO",
         help="photo, folder, quoted glob, http(s) URL, or - for stdin; several are fine "
         "(default: %s)" % SAMPLE,
     )
     add(
-        "-d", "--output_dir", "--output-dir", metavar="DIR", default="./results",
+        "-d",
+        "--output_dir",
+        "--output-dir",
+        metavar="DIR",
+        default="./results",
         help="folder for the cutouts, created when missing (default: %(default)s)",
     )
     add("-o", "--output", metavar="FILE", help="write the one cutout to FILE, or - for stdout")
     add("--recursive", action="store_true", help="go into folders below a folder")
     add("--only-alpha", action="store_true", help="write the matte alone, as a grey PNG")
     add(
-        "--skip-existing", action="store_true",
+        "--skip-existing",
+        action="store_true",
         help="leave out photos whose finished cutout is there",
     )
     add(
-        "--weights", default="auto", metavar="W",
+        "--weights",
+        default="auto",
+        metavar="W",
         help="auto, bshm-lite, a .onnx or .pb file, a model folder, or a hub id; auto takes the "
         "released weights when they were downloaded, else bshm-lite (default: auto)",
     )
     add(
-        "--device", default="auto", choices=("auto", "cpu", "cuda", "tensorrt"),
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "tensorrt"),
         help="where to run (default: auto)",
     )
     add(
-        "--engine", default="auto", choices=("auto", "onnx", "tensorflow"),
+        "--engine",
+        default="auto",
+        choices=("auto", "onnx", "tensorflow"),
         help="what to run on (default: auto, what is installed and fits the weights)",
     )
     add(
-        "--max-pixels", type=_megapixels, default=MAX_MEGAPIXELS, metavar="MP",
+        "--max-pixels",
+        type=_megapixels,
+        default=MAX_MEGAPIXELS,
+        metavar="MP",
         help="refuse photos of more megapixels than this (default: %(default)s)",
     )
     add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
@@ -92,7 +110,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Optional[Sequence[str]] = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. See ``bshm --help``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -131,10 +149,10 @@ def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     return _run(args, jobs, options)
 
 
-def _run(args: argparse.Namespace, jobs: List[Job], options: Options) -> int:
+def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
     from bshm import batch
 
-    counts: Dict[str, int] = {"done": 0, "skipped": 0, "failed": 0}
+    counts: dict[str, int] = {"done": 0, "skipped": 0, "failed": 0}
     total = Timings()
     progress = _progress(len(jobs), args.quiet)
 
@@ -198,9 +216,9 @@ def _megapixels(text: str) -> float:
 _megapixels.__name__ = "number of megapixels"  # argparse names the type in its message
 
 
-def _record(result: Result) -> Dict[str, Any]:
+def _record(result: Result) -> dict[str, Any]:
     output = result.job.output
-    record: Dict[str, Any] = {
+    record: dict[str, Any] = {
         "input": result.job.source.name,
         "output": None if output is None or result.status == "failed" else str(output),
         "status": result.status,
@@ -270,7 +288,7 @@ def _write_stdout(data: bytes) -> None:
         raise OutputError("stdout: cannot be written: %s" % error.strerror) from error
 
 
-def _info(arguments: List[str]) -> int:
+def _info(arguments: list[str]) -> int:
     from bshm import info
 
     _subparser("info", "Print what belongs in a bug report.").parse_args(arguments)
@@ -278,7 +296,7 @@ def _info(arguments: List[str]) -> int:
     return OK
 
 
-def _download(arguments: List[str]) -> int:
+def _download(arguments: list[str]) -> int:
     from bshm import weights
 
     parser = _subparser("download", "Fetch released weights once, verified, into the cache.")
@@ -289,7 +307,7 @@ def _download(arguments: List[str]) -> int:
     return OK
 
 
-def _verify(arguments: List[str]) -> int:
+def _verify(arguments: list[str]) -> int:
     from bshm import weights
 
     parser = _subparser("verify", "Check fetched weights against their recorded sha256.")
@@ -299,7 +317,7 @@ def _verify(arguments: List[str]) -> int:
     return OK
 
 
-def _convert(arguments: List[str]) -> int:
+def _convert(arguments: list[str]) -> int:
     from bshm import convert
 
     parser = _subparser("convert", "Turn a frozen TensorFlow graph into ONNX, if both agree.")
@@ -314,7 +332,7 @@ def _subparser(name: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog="bshm " + name, description=description)
 
 
-COMMANDS: Dict[str, Callable[[List[str]], int]] = {
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "info": _info,
     "download": _download,
     "verify": _verify,

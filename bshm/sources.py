@@ -1,7 +1,8 @@
 """What the user named -> photos to do: a path, a folder, a quoted glob, a URL, or ``-`` for stdin.
 
 Folders and globs are listed at once, before anything is written, so that a run never takes its
-own outputs for photos. Whatever cannot be found becomes a photo that cannot be read, in its
+own outputs for photos; those of earlier runs are known by their mark and left out, unless they
+are named one by one. Whatever cannot be found becomes a photo that cannot be read, in its
 place, and the others go on.
 """
 
@@ -16,7 +17,7 @@ from pathlib import Path, PurePath
 from typing import Callable, Iterable, Iterator, NoReturn, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from bshm import files
+from bshm import files, png
 from bshm.errors import InputError
 from bshm.names import fit, natural, printable, safe_stem
 from bshm.web import LIMITS, Limits, Web
@@ -25,6 +26,9 @@ EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
     *(".heic", ".heif", ".hif", ".avif"),
 )
+
+
+_ONLY_OURS = "nothing is there but cutouts that bshm made; to do one again, name its file"
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,8 @@ def _unreadable(named: str, reason: str) -> Source:
 
 
 def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
-    """Photos in a folder, by their extensions; hidden ones are left out."""
-    empty = True
+    """Photos in a folder, by their extensions; hidden ones and own outputs are left out."""
+    empty, ours = True, False
     for folder in _tree(root) if recursive else [root]:
         parent = PurePath(os.path.relpath(folder, root))
         try:
@@ -130,17 +134,26 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
             empty = False
             continue
         for entry in entries:
-            if _is_photo_name(entry.name) and _is_file(entry):
-                yield _file(entry.path, parent, limit)
-                empty = False
-    if empty:
+            if not (_is_photo_name(entry.name) and _is_file(entry)):
+                continue
+            if _is_output(entry.path):
+                ours = True
+                continue
+            yield _file(entry.path, parent, limit)
+            empty = False
+    if empty and ours:
+        yield _unreadable(root, _ONLY_OURS)
+    elif empty:
         hint = "" if recursive else "; --recursive looks into the folders below"
         reason = "no photos in this folder (%s)%s" % (" ".join(EXTENSIONS), hint)
         yield _unreadable(root, reason)
 
 
 def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
-    """Files that match, and of those only the ones with a photo's extension, if any has one."""
+    """Files that match, and of those only the ones with a photo's extension, if any has one.
+
+    Own outputs are left out.
+    """
     root = pattern
     while not os.path.isdir(root) and root != os.path.dirname(root):
         root = os.path.dirname(root)
@@ -150,11 +163,13 @@ def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
         (path for path in matches if not os.path.isdir(path)),
         key=lambda path: [natural(part) for part in PurePath(path).parts],
     )
-    for path in [path for path in found if _is_photo_name(path)] or found:
+    named = [path for path in found if _is_photo_name(path)] or found
+    photos = [path for path in named if not _is_output(path)]
+    for path in photos:
         folder = os.path.relpath(os.path.dirname(path) or ".", root or ".")
         yield _file(path, PurePath(folder) if recursive else PurePath(), limit)
-    if not found:
-        yield _unreadable(pattern, "no file matches this pattern")
+    if not photos:
+        yield _unreadable(pattern, _ONLY_OURS if found else "no file matches this pattern")
 
 
 def _matches(pattern: str) -> Iterator[str]:
@@ -197,6 +212,10 @@ def _visible(folder: str) -> list[os.DirEntry]:
 
 def _is_photo_name(path: str) -> bool:
     return path.lower().endswith(EXTENSIONS)
+
+
+def _is_output(path: str) -> bool:
+    return path.lower().endswith(".png") and png.is_own_png(Path(path))
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

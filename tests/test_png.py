@@ -53,7 +53,7 @@ def test_png_round_trip(shape):
         with Image.open(BytesIO(png.encode_png(given, mark="Ä 1"))) as written:
             assert written.mode == ("L" if array.ndim == 2 else "RGBA")
             assert np.array_equal(np.asarray(written), array)
-            assert written.info["Comment"] == "Ä 1"
+            assert written.info["bshm"] == "Ä 1"
 
 
 def test_png_of_a_cutout_is_small():
@@ -102,9 +102,23 @@ def test_finished_pngs_are_told_from_the_rest(tmp_path, pixels):
 
 
 @needs_posix
-def test_finished_png_does_not_wait_for_a_pipe(tmp_path):
+def test_no_pipe_is_waited_for(tmp_path):
     os.mkfifo(str(tmp_path / "x.png"))
     assert not png.is_finished_png(tmp_path / "x.png")
+    assert not png.is_own_png(tmp_path / "x.png")
+
+
+def test_own_pngs_are_told_from_the_rest_whatever_their_mark(tmp_path, pixels):
+    path = tmp_path / "x.png"
+    for array in (pixels[..., 0], np.dstack([pixels, pixels[..., 0]])):
+        for mark in ("a", "cutout of 写真.jpg" * 100):
+            path.write_bytes(png.encode_png(array, SRGB, mark))
+            assert png.is_own_png(path)
+    own = path.read_bytes()
+    for foreign in (png.encode_png(pixels[..., 0]), saved(pixels, "PNG"), own[:45], own[1:], b""):
+        path.write_bytes(foreign)
+        assert not png.is_own_png(path)
+    assert not png.is_own_png(tmp_path) and not png.is_own_png(tmp_path / "missing.png")
 
 
 # --- atomic writes ---

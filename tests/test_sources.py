@@ -82,6 +82,28 @@ def test_listing_is_done_before_any_output_is_written(tmp_path):
     assert below(tmp_path, sources) == ["a.jpg", "b/c.jpg", "b/c.jpg", "a.jpg"]
 
 
+def test_outputs_of_earlier_runs_are_not_listed_but_can_be_named(tmp_path, pixels):
+    made(tmp_path, "a.jpg", "below/b.jpg")
+    cutout = png.encode_png(pixels[..., 0], mark="cutout of a.jpg")
+    for name in ("a.png", "below/b.PNG"):
+        (tmp_path / name).write_bytes(cutout)
+    (tmp_path / "photo.png").write_bytes(png.encode_png(pixels[..., 0]))  # of somebody else
+    found = below(tmp_path, expand([str(tmp_path)], recursive=True))
+    assert found == ["a.jpg", "photo.png", "below/b.jpg"]
+    found = below(tmp_path, expand([str(tmp_path / "**" / "*.*")]))
+    assert found == ["a.jpg", "below/b.jpg", "photo.png"]
+    [source] = expand([str(tmp_path / "a.png")])
+    assert source.read() == cutout
+
+
+def test_folders_and_patterns_with_nothing_but_cutouts_are_called_that(tmp_path, pixels):
+    (tmp_path / "a.png").write_bytes(png.encode_png(pixels[..., 0], mark="cutout of a.jpg"))
+    made(tmp_path, "notes.txt")
+    for named in (str(tmp_path), str(tmp_path / "*")):
+        [source] = expand([named])
+        assert "nothing is there but cutouts that bshm made" in refusal(source)
+
+
 @needs_posix
 def test_links_in_circles_end(tmp_path):
     made(tmp_path, "a/x.jpg", "b/y.jpg")

@@ -178,7 +178,6 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
         progress.close()
         left = len(jobs) - sum(counts.values())
         _say("interrupted: %d done, %d left; go on with --skip-existing" % (counts["done"], left))
-        sys.stdout.flush()
         # A download may still block in its thread, and nothing else is under way.
         os._exit(INTERRUPTED)
     progress.close()
@@ -275,10 +274,19 @@ def _say(line: str) -> None:
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)
+    """A line for stdout. Whoever reads there may leave, as ``head`` does: the work goes on."""
+    if sys.stdout is None:  # closed by the shell: only the files are wanted
+        return
+    try:
+        _write_stdout(os.fsencode(line) + b"\n")  # paths as they are, also those that are not text
+    except OutputError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):
+            raise
 
 
 def _write_stdout(data: bytes) -> None:
+    if sys.stdout is None:
+        raise OutputError("stdout: cannot be written: it is closed")
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()

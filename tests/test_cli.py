@@ -193,6 +193,21 @@ def test_names_beyond_ascii(tmp_path, small):
     assert (tmp_path / "вывод" / "Grüße, 写真 📷.png").is_file()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_names_that_are_not_text_are_printed_as_they_are(tmp_path, small):
+    photo = small.with_name(os.fsdecode(b"caf\xe9.jpg"))
+    shutil.copy(str(small), str(photo))
+    done = bshm("-i", photo, "-d", tmp_path)
+    assert done.stdout == os.fsencode(str(tmp_path)) + b"/caf\xe9.png\n"
+    assert os.path.isfile(done.stdout.rstrip(b"\n"))
+
+
+def test_outputs_beside_their_photos_are_no_photos_of_the_next_run(tmp_path, small):
+    for _ in range(2):
+        done = bshm("-i", small.parent, "-d", small.parent)
+        assert lines(done.stdout) == [str(small.with_suffix(".png"))]
+
+
 def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, small):
     done = bshm("-i", small, "-d", tmp_path, "--max-pixels", "0.01", code=1)
     assert "--max-pixels" in done.stderr.decode()

@@ -21,7 +21,7 @@ setup(
     install_requires=[
         "numpy",
         "opencv-python-headless>=4.5",
-        "pillow>=8",
+        "pillow>=9.5",
         "requests>=2.25",
         "tqdm>=4.50",
         # Python 3.7 is the stack of the published ModelScope image, pinned as it is there.
@@ -32,7 +32,10 @@ setup(
         'modelscope>=1.31; python_version >= "3.10"',
     ],
     extras_require={
-        "heic": ["pillow-heif>=0.10"],
+        "heic": [
+            'pillow-heif>=0.16; python_version >= "3.8"',
+            'pillow>=11.3; python_version >= "3.9"',  # AVIF
+        ],
         "test": ["pytest>=7", "hypothesis>=6"],
     },
     entry_points={"console_scripts": ["bshm = bshm.cli:main"]},

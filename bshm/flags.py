@@ -1,0 +1,106 @@
+"""The flags of the command line and their help."""
+
+from __future__ import annotations
+
+import argparse
+
+from bshm import __version__
+
+SAMPLE = "./image-matting/1.png"
+MAX_MEGAPIXELS = 200
+
+EXAMPLES = """\
+examples:
+  bshm -i photo.jpg -d out                  out/photo.png, transparent around the people
+  bshm -i holiday/ -d out --recursive       a whole folder, one process
+  bshm -i 'in/*.jpg' -d out --skip-existing go on where an earlier run stopped
+  bshm -i https://example.org/p.jpg -o p.png
+  cat photo.jpg | bshm -i - -o - > cutout.png
+
+other commands (each has its own --help):
+  bshm info        versions, engines, devices, weights and cache, for a bug report
+  bshm download    fetch the released BSHM weights once, verified
+  bshm verify      check the fetched weights against their recorded hash
+  bshm convert     turn a frozen TensorFlow graph into ONNX
+
+exit codes: 0 all done, 1 some photo failed (the others are written), 2 wrong usage,
+130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bshm",
+        description="Cut people out of photos: RGBA PNGs with soft hair and clean edges.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "-i",
+        "--input",
+        nargs="+",
+        action="append",
+        metavar="PHOTO",
+        help="photo, folder, quoted glob, http(s) URL, or - for stdin; several are fine "
+        "(default: %s)" % SAMPLE,
+    )
+    add(
+        "-d",
+        "--output_dir",
+        "--output-dir",
+        metavar="DIR",
+        default="./results",
+        help="folder for the cutouts, created when missing (default: %(default)s)",
+    )
+    add("-o", "--output", metavar="FILE", help="write the one cutout to FILE, or - for stdout")
+    add("--recursive", action="store_true", help="go into folders below a folder")
+    add("--only-alpha", action="store_true", help="write the matte alone, as a grey PNG")
+    add(
+        "--skip-existing",
+        action="store_true",
+        help="leave out photos whose finished cutout is there",
+    )
+    add(
+        "--weights",
+        default="auto",
+        metavar="W",
+        help="auto, bshm-lite, a .onnx or .pb file, a model folder, or a hub id; auto takes the "
+        "released weights when they were downloaded, else bshm-lite (default: auto)",
+    )
+    add(
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda", "tensorrt"),
+        help="where to run (default: auto)",
+    )
+    add(
+        "--engine",
+        default="auto",
+        choices=("auto", "onnx", "tensorflow"),
+        help="what to run on (default: auto, what is installed and fits the weights)",
+    )
+    add(
+        "--max-pixels",
+        type=_megapixels,
+        default=MAX_MEGAPIXELS,
+        metavar="MP",
+        help="refuse photos of more megapixels than this (default: %(default)s)",
+    )
+    add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
+    add("--json", action="store_true", help="print one JSON line a photo instead of its path")
+    volume = parser.add_mutually_exclusive_group()
+    volume.add_argument("-v", "--verbose", action="store_true", help="say more, to stderr")
+    volume.add_argument("-q", "--quiet", action="store_true", help="say only what failed")
+    add("--version", action="version", version="bshm " + __version__)
+    return parser
+
+
+def _megapixels(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e5:
+        raise ValueError(text)
+    return value
+
+
+_megapixels.__name__ = "number of megapixels"  # argparse names the type in its message

@@ -6,13 +6,23 @@ import importlib.util
 import os
 import platform
 import sys
-from typing import Iterator, Tuple
+from typing import Iterator
 
 from bshm import __version__, engines, weights
 from bshm.errors import BshmError
 
-PACKAGES = ("numpy", "opencv-python-headless", "opencv-python", "pillow", "onnxruntime",
-            "onnxruntime-gpu", "tensorflow", "protobuf", "modelscope", "requests")
+PACKAGES = (
+    "numpy",
+    "opencv-python-headless",
+    "opencv-python",
+    "pillow",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "tensorflow",
+    "protobuf",
+    "modelscope",
+    "requests",
+)
 
 
 def report() -> str:
@@ -20,7 +30,7 @@ def report() -> str:
     return "\n".join("%-12s %s" % fact for fact in _facts())
 
 
-def _facts() -> Iterator[Tuple[str, str]]:
+def _facts() -> Iterator[tuple[str, str]]:
     yield "bshm", "%s in %s" % (__version__, os.path.dirname(os.path.abspath(__file__)))
     yield "python", "%s, %s" % (sys.version.split()[0], sys.executable)
     yield "system", "%s, %d CPUs usable" % (platform.platform(), engines.cpu_limit())
@@ -36,7 +46,7 @@ def _facts() -> Iterator[Tuple[str, str]]:
     yield "cache", str(weights.cache())
 
 
-def _versions() -> Iterator[Tuple[str, str]]:
+def _versions() -> Iterator[tuple[str, str]]:
     if sys.version_info >= (3, 8):
         from importlib.metadata import PackageNotFoundError, version
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, List, NamedTuple, Optional, Tuple, Type
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -74,7 +74,7 @@ class Matting:
         self.device: str = self._engine.device
         self.note: str = self._engine.note
 
-    def alpha(self, rgb: np.ndarray, timings: Optional[Timings] = None) -> np.ndarray:
+    def alpha(self, rgb: np.ndarray, timings: Timings | None = None) -> np.ndarray:
         """Matte of a photo: uint8 RGB ``[H, W, 3]`` -> float32 ``[H, W]`` in 0-1.
 
         Milliseconds of the stages are added to ``timings`` if given. Raises ValueError for
@@ -83,19 +83,19 @@ class Matting:
         _check(rgb)
         timings = Timings() if timings is None else timings
         with timings.measure("forward"):
-            small = self._forward(rgb)
-            boxes = find_small_people(small, rgb.shape[:2])
+            first, small = self._forward(rgb)
+            boxes = find_small_people(first, rgb.shape[:2])
         with timings.measure("refine"):
-            alpha = refine.upsample(small, rgb)
+            alpha = refine.upsample(first, rgb, small)
         for box in boxes:
             closer = rgb[box.top : box.bottom, box.left : box.right]
             with timings.measure("forward"):
-                small = self._forward(closer)
+                again, small = self._forward(closer)
             with timings.measure("refine"):
-                _blend(alpha, refine.upsample(small, closer), box)
+                _blend(alpha, refine.upsample(again, closer, small), box)
         return alpha
 
-    def cutout(self, rgb: np.ndarray, timings: Optional[Timings] = None) -> np.ndarray:
+    def cutout(self, rgb: np.ndarray, timings: Timings | None = None) -> np.ndarray:
         """Cutout of a photo: uint8 RGB ``[H, W, 3]`` -> uint8 RGBA ``[H, W, 4]``.
 
         Straight alpha; colours at the edge are estimated free of the old background, and where
@@ -106,12 +106,13 @@ class Matting:
         with timings.measure("foreground"):
             return foreground.cutout(rgb, alpha)
 
-    def _forward(self, rgb: np.ndarray) -> np.ndarray:
-        """Alpha at the working size of a photo or of a part of one."""
+    def _forward(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Alpha at the working size of a photo or of a part of one, and what the network saw."""
         height, width = working_size(rgb.shape[0], rgb.shape[1])
         shrinks = height * width < rgb.shape[0] * rgb.shape[1]
         way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return self._engine.alpha(cv2.resize(rgb, (width, height), interpolation=way))
+        small = cv2.resize(rgb, (width, height), interpolation=way)
+        return self._engine.alpha(small), small
 
     def close(self) -> None:
         """Free the engine's memory; the object cannot be used afterwards."""
@@ -122,20 +123,20 @@ class Matting:
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
-def working_size(height: int, width: int) -> Tuple[int, int]:
+def working_size(height: int, width: int) -> tuple[int, int]:
     """Size at which the network sees a photo: whole cells, at most ``MAX_CELLS`` of them.
 
     Of all such sizes the one that keeps most pixels and least squeezes the photo.
     """
 
-    def merit(size: Tuple[int, int]) -> float:
+    def merit(size: tuple[int, int]) -> float:
         rows, columns = size
         squeeze = (columns * height) / (rows * width)
         return rows * columns * min(squeeze, 1 / squeeze) ** 3
@@ -148,7 +149,7 @@ def working_size(height: int, width: int) -> Tuple[int, int]:
     return rows * CELL, columns * CELL
 
 
-def find_small_people(alpha: np.ndarray, shape: Tuple[int, int]) -> List[Box]:
+def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
     """Windows of a photo of ``shape`` in which people small in the frame deserve another look.
 
     alpha: the first look, float32 ``[h, w]``. Nobody, or people as large as the frame: no boxes.
@@ -158,7 +159,7 @@ def find_small_people(alpha: np.ndarray, shape: Tuple[int, int]) -> List[Box]:
     if height * width <= alpha.size * 1.2:
         return []
     count, _, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8))
-    boxes: List[Box] = []
+    boxes: list[Box] = []
     for left, top, across, down, pixels in stats[1:count].tolist():
         if pixels < PERSON * alpha.size:
             continue
@@ -203,8 +204,11 @@ def _fade(length: int, at_start: bool, at_end: bool) -> np.ndarray:
 
 
 def _check(rgb: np.ndarray) -> None:
-    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or (
-        rgb.shape[2] != 3 or rgb.size == 0
+    if (
+        not isinstance(rgb, np.ndarray)
+        or rgb.dtype != np.uint8
+        or rgb.ndim != 3
+        or (rgb.shape[2] != 3 or rgb.size == 0)
     ):
         found = (
             "%s %s" % (rgb.dtype, list(rgb.shape))
@@ -216,7 +220,7 @@ def _check(rgb: np.ndarray) -> None:
 
 def _load(
     name: str, device: str, engine: str
-) -> Tuple[weights.Weights, OnnxEngine | TensorFlowEngine]:
+) -> tuple[weights.Weights, OnnxEngine | TensorFlowEngine]:
     """Weights and the engine that runs them; frameworks are imported only when used."""
     chosen = weights.resolve(name, engines.choose(engine))
     if chosen.engine == "onnx":

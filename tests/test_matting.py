@@ -112,7 +112,7 @@ def test_a_person_small_in_the_frame_gains_from_the_closer_look(matting):
     top, left = side - len(person), 900
     window = scene[top:, left : left + len(person)]
     window[...] = person * truth[..., None] + window * (1 - truth[..., None])
-    first = matting._forward(scene)
+    first, _ = matting._forward(scene)
     assert len(find_small_people(first, scene.shape[:2])) == 1
     alpha = matting.alpha(scene)
     first = cv2.resize(first, (side, side), interpolation=cv2.INTER_LINEAR)

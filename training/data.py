@@ -64,6 +64,7 @@ def write_pack(data: Path, fused: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     records, offset = [], 0
     with open(folder / "pixels.bin", "wb") as out:
+
         def add(name: str, kind: str, fine: bool, planes: list[np.ndarray]) -> None:
             nonlocal offset
             levels = []
@@ -108,8 +109,13 @@ class Sampler:
     """
 
     def __init__(
-        self, pack: Pack, size: int, seed: int, fine_only: bool = False,
-        geometry: Geometry | None = None, replace: float = 0.55,
+        self,
+        pack: Pack,
+        size: int,
+        seed: int,
+        fine_only: bool = False,
+        geometry: Geometry | None = None,
+        replace: float = 0.55,
     ) -> None:
         self.pack, self.size, self.replace = pack, size, replace
         self.random = np.random.default_rng(seed)
@@ -181,10 +187,15 @@ class Sampler:
         shift = np.array([size / 2, size / 2]) - linear @ centre
         warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
         solid = cv2.BORDER_REPLICATE
-        alpha = cv2.warpAffine(
-            self.pack.plane(index, "alpha", level), warp, (size, size),
-            borderMode=cv2.BORDER_CONSTANT if replace else solid,
-        ).astype(np.float32) / 255
+        alpha = (
+            cv2.warpAffine(
+                self.pack.plane(index, "alpha", level),
+                warp,
+                (size, size),
+                borderMode=cv2.BORDER_CONSTANT if replace else solid,
+            ).astype(np.float32)
+            / 255
+        )
         rgb = self.pack.plane(index, "front" if replace else "rgb", level)
         rgb = front = cv2.warpAffine(rgb, warp, (size, size), borderMode=solid)
         weight = np.ones_like(alpha)
@@ -240,7 +251,9 @@ class Sampler:
         rgb = rgb.clip(0, 255)
         if chance() < 0.3:
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(rnd.integers(25, 90))]
-            rgb = cv2.imdecode(cv2.imencode(".jpg", rgb.astype(np.uint8), quality)[1], 1).astype(np.float32)
+            rgb = cv2.imdecode(cv2.imencode(".jpg", rgb.astype(np.uint8), quality)[1], 1).astype(
+                np.float32
+            )
         return rgb, front
 
 

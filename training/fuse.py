@@ -142,7 +142,9 @@ def main() -> None:
     names = sorted(path.stem for path in (args.data / "images").glob("*.jpg"))
     if args.limit:
         kinds = {name.split("-")[0] for name in names}
-        names = [n for k in sorted(kinds) for n in [m for m in names if m.startswith(k)][: args.limit]]
+        names = [
+            n for k in sorted(kinds) for n in [m for m in names if m.startswith(k)][: args.limit]
+        ]
     for folder in ("alpha", "foreground"):
         (args.fused / folder).mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool(args.jobs) as pool:

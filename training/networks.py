@@ -35,7 +35,12 @@ class ConvBN(nn.Sequential):
     """Convolution, batch norm and, if asked, ReLU6; "SAME" padding for even sizes."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1,
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
         act: bool = True,
     ) -> None:
         total = kernel - stride if stride > 1 else kernel - 1
@@ -128,7 +133,9 @@ class MPN(nn.Module):
         self.reduce = nn.ModuleList(
             [ConvBN(128, 96, 1), ConvBN(96, 64, 1), ConvBN(64, 48, 1), ConvBN(48, 24, 1)]
         )
-        self.smooth = nn.ModuleList([ConvBN(96, 96), ConvBN(64, 64), ConvBN(48, 48), ConvBN(24, 24)])
+        self.smooth = nn.ModuleList(
+            [ConvBN(96, 96), ConvBN(64, 64), ConvBN(48, 48), ConvBN(24, 24)]
+        )
         self.head = nn.Conv2d(24, 2, 3, padding=1)
 
     def forward(self, photo: Tensor) -> Tensor:

@@ -195,8 +195,11 @@ def train(args: argparse.Namespace) -> None:
             print(f"{args.stage} {done}/{args.steps} loss {running:.4f} {rate:.1f}/s", flush=True)
         if done % 300 == 0 or done == args.steps:
             state = {
-                "stage": args.stage, "step": done, "model": model.state_dict(),
-                "average": average.state, "optimiser": optimiser.state_dict(),
+                "stage": args.stage,
+                "step": done,
+                "model": model.state_dict(),
+                "average": average.state,
+                "optimiser": optimiser.state_dict(),
             }
             torch.save(state, last.with_suffix(".tmp"))
             last.with_suffix(".tmp").replace(last)

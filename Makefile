@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
-check: $(VENV)/installed-test
+check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -23,6 +23,10 @@ $(VENV)/installed: setup.py
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/pip install --quiet -e '.[test]'
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet -e '.[dev]'
 	touch $@
 
 clean:

@@ -36,7 +36,8 @@ setup(
             'pillow-heif>=0.16; python_version >= "3.8"',
             'pillow>=11.3; python_version >= "3.9"',  # AVIF
         ],
-        "test": ["pytest>=7", "hypothesis>=6"],
+        "test": ["pytest>=7", "hypothesis>=6", "packaging"],
+        "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
     entry_points={"console_scripts": ["bshm = bshm.cli:main"]},
     classifiers=[

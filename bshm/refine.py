@@ -16,7 +16,7 @@ that grows with the length of the edges, not with the photo.
 
 from __future__ import annotations
 
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator
 
 import cv2
 import numpy as np
@@ -29,9 +29,7 @@ CHUNK = 256  # photo columns done at once: small enough that a matrix product ta
 REACH = 3  # working-size pixels: the fit looks one around, bicubic weights two more
 
 
-def upsample(
-    alpha: np.ndarray, rgb: np.ndarray, small: Optional[np.ndarray] = None
-) -> np.ndarray:
+def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None) -> np.ndarray:
     """Bring alpha to the size of the photo.
 
     Takes alpha, float32 ``[h, w]`` in 0–1, the photo, uint8 ``[H, W, 3]``, and, if it is at hand,
@@ -49,7 +47,7 @@ def upsample(
 
     out = np.zeros((height, width), np.float32)
     soft = _soft(alpha, REACH)
-    planes = []  # type: List[np.ndarray]
+    planes: list[np.ndarray] = []
     if soft.any():
         if small is None or small.shape[:2] != (rows, cols):
             small = cv2.resize(rgb, (cols, rows), interpolation=cv2.INTER_AREA)
@@ -80,7 +78,7 @@ def _soft(alpha: np.ndarray, reach: int) -> np.ndarray:
     return (cv2.dilate(alpha, window) > 0) & (cv2.erode(alpha, window) < 1)
 
 
-def _colour_lines(alpha: np.ndarray, small: np.ndarray) -> List[np.ndarray]:
+def _colour_lines(alpha: np.ndarray, small: np.ndarray) -> list[np.ndarray]:
     """Planes a, b, c, d ``[h, w]`` with alpha = a R + b G + c B + d for photo values 0–255."""
     rows, cols = alpha.shape
     planes = [np.zeros_like(alpha) for _ in range(3)] + [alpha.copy()]
@@ -120,7 +118,7 @@ def _box(plane: np.ndarray, radius: int) -> np.ndarray:
     return cv2.boxFilter(plane, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
 
 
-def _sharpen(alpha: np.ndarray, colour: List[np.ndarray]) -> np.ndarray:
+def _sharpen(alpha: np.ndarray, colour: list[np.ndarray]) -> np.ndarray:
     """Alpha moved half a Newton step towards |I - alpha F - (1 - alpha) B|² + E (da)² = min.
 
     F and B are the local mean colours of either side, corrected as in blur-fusion (Forte & Pitie,
@@ -150,7 +148,7 @@ def _sharpen(alpha: np.ndarray, colour: List[np.ndarray]) -> np.ndarray:
     return np.clip(alpha + step, 0, 1)
 
 
-def _fit(alpha: np.ndarray, colour: List[np.ndarray]) -> List[np.ndarray]:
+def _fit(alpha: np.ndarray, colour: list[np.ndarray]) -> list[np.ndarray]:
     """Slopes of the least-squares colour line in each 3×3 window, with ridge 0.001 on them."""
     ridge = np.float32(1e-3)
     mean = [_box(value, 1) for value in colour]
@@ -173,18 +171,18 @@ def _fit(alpha: np.ndarray, colour: List[np.ndarray]) -> List[np.ndarray]:
     ]
 
 
-def _runs(kinds: np.ndarray) -> Iterator[Tuple[int, int]]:
+def _runs(kinds: np.ndarray) -> Iterator[tuple[int, int]]:
     """Start and stop of each run of equal values."""
     cuts = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
-    return zip([0] + cuts.tolist(), cuts.tolist() + [len(kinds)])
+    return zip([0, *cuts.tolist()], [*cuts.tolist(), len(kinds)])
 
 
-def _span(first: int, last: int, small: int, large: int) -> Tuple[int, int]:
+def _span(first: int, last: int, small: int, large: int) -> tuple[int, int]:
     """The photo pixels whose centres lie in working-size pixels `first` to `last`."""
     return (2 * first * large + small) // (2 * small), (2 * last * large + small) // (2 * small)
 
 
-def _bicubic(top: int, bottom: int, rows: int, height: int) -> Tuple[slice, np.ndarray]:
+def _bicubic(top: int, bottom: int, rows: int, height: int) -> tuple[slice, np.ndarray]:
     """Rows needed for photo rows `top` to `bottom`, and their weights ``[bottom - top, n]``.
 
     The same positions (half-pixel centres), kernel (Keys, a = -0.75) and borders as
@@ -210,7 +208,7 @@ def _widen(plane: np.ndarray, width: int) -> np.ndarray:
     return cv2.resize(plane, (width, plane.shape[0]), interpolation=cv2.INTER_CUBIC)
 
 
-def _apply(planes: List[np.ndarray], rgb: np.ndarray) -> np.ndarray:
+def _apply(planes: list[np.ndarray], rgb: np.ndarray) -> np.ndarray:
     """alpha = a R + b G + c B + d, clipped, for planes at the size of this part of the photo."""
     total = planes[3]
     for slope, channel in zip(planes, cv2.split(np.ascontiguousarray(rgb))):

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from bshm import Matting
-from bshm.matting import CELL, MAX_CELLS, find_small_people, working_size
+from bshm.matting import CELL, MAX_CELLS, working_size
+from bshm.people import drop_specks, find_small_people
 
 ROOT = Path(__file__).parent.parent
 MATTES = Path(__file__).parent / "mattes"
@@ -65,11 +66,11 @@ def test_many_threads_get_the_same_mattes(matting):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (700, 3), (33, 65), (100, 4000)])
 def test_any_size_gives_a_matte_of_that_size(matting, shape):
-    photo = np.random.default_rng(0).integers(0, 256, shape + (3,), dtype=np.uint8)
+    photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     alpha = matting.alpha(photo)
     assert alpha.shape == shape and alpha.dtype == np.float32
-    assert 0 <= alpha.min() and alpha.max() <= 1
-    assert matting.cutout(photo).shape == shape + (4,)
+    assert alpha.min() >= 0 and alpha.max() <= 1
+    assert matting.cutout(photo).shape == (*shape, 4)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,16 @@ def test_boxes_hold_separate_people_and_join_groups():
     assert find_small_people(alpha, (500, 500)) == []  # the first look saw every pixel
     alpha[:, :] = 1
     assert find_small_people(alpha, (2000, 2000)) == []
+
+
+def test_specks_go_and_people_stay():
+    alpha = np.zeros((300, 300), np.float32)
+    alpha[100:, 80:200] = 1
+    alpha[95:100, 80:200] = 0.3  # hair hangs together with the head
+    alpha[40:140, 20:40] = 1  # a child beside
+    clean = alpha.copy()
+    alpha[10:20, 250:260] = 0.9
+    assert np.array_equal(drop_specks(alpha), clean)
 
 
 def test_released_names_are_gone_after_close():

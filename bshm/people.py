@@ -1,0 +1,112 @@
+"""Where people are in a first look at a photo, and how a closer look is put into it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+SMALL = 0.3  # a group of people under this share of the frame is looked at again, closer
+MARGIN = 0.25  # of the group's own size, added on each side
+MAX_CROPS = 4
+PERSON = 0.0005  # a spot under this share of the frame is nobody
+SPECK = 0.02  # and so is one under this share of the largest person, with nothing in between
+
+
+class Box(NamedTuple):
+    """A window in pixels: [top:bottom, left:right]."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def area(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def overlaps(self, other: Box) -> bool:
+        return (
+            self.top < other.bottom
+            and other.top < self.bottom
+            and self.left < other.right
+            and other.left < self.right
+        )
+
+    def join(self, other: Box) -> Box:
+        return Box(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )
+
+
+def drop_specks(alpha: np.ndarray) -> np.ndarray:
+    """Clear spots that are too small beside the people to be people: float32 ``[h, w]``.
+
+    A spot is whatever hangs together above one twentieth. Raised hands and hats hang together
+    with their people; flags and lamps behind them do not.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.05).astype(np.uint8))
+    if count <= 2:  # the background and one group
+        return alpha
+    areas = stats[:, cv2.CC_STAT_AREA]
+    keep = areas >= SPECK * areas[1:].max()
+    keep[0] = True  # what is fainter than the threshold, next to a person or nowhere
+    return np.where(keep[labels], alpha, np.float32(0))
+
+
+def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
+    """Windows of a photo of ``shape`` in which people small in the frame deserve another look.
+
+    alpha: the first look, float32 ``[h, w]``. Nobody, or people as large as the frame: no boxes.
+    A photo with no more pixels than the first look saw has nothing to gain either.
+    """
+    height, width = shape
+    if height * width <= alpha.size * 1.2:
+        return []
+    count, _, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8))
+    boxes: list[Box] = []
+    for left, top, across, down, pixels in stats[1:count].tolist():
+        if pixels < PERSON * alpha.size:
+            continue
+        rim = MARGIN * max(across, down)
+        box = Box(
+            max(0, int((top - rim) * height / alpha.shape[0])),
+            min(height, int((top + down + rim) * height / alpha.shape[0]) + 1),
+            max(0, int((left - rim) * width / alpha.shape[1])),
+            min(width, int((left + across + rim) * width / alpha.shape[1]) + 1),
+        )
+        # Joining may reach further boxes: take them all in until none overlaps.
+        while any(box.overlaps(other) for other in boxes):
+            for other in [other for other in boxes if box.overlaps(other)]:
+                boxes.remove(other)
+                box = box.join(other)
+        boxes.append(box)
+    boxes = [box for box in boxes if box.area < SMALL * height * width]
+    return sorted(boxes, key=lambda box: box.area, reverse=True)[:MAX_CROPS]
+
+
+def blend(alpha: np.ndarray, closer: np.ndarray, box: Box) -> None:
+    """Put a closer look into the whole matte, in place, fading in over the window's margin."""
+    height, width = closer.shape
+    window = alpha[box.top : box.bottom, box.left : box.right]
+    down = _fade(height, box.top > 0, box.bottom < alpha.shape[0])
+    across = _fade(width, box.left > 0, box.right < alpha.shape[1])
+    closer -= window
+    closer *= down[:, None]
+    closer *= across
+    window += closer
+
+
+def _fade(length: int, at_start: bool, at_end: bool) -> np.ndarray:
+    """Weights float32 [length] of 1, falling to 0 at the ends that are inside the photo."""
+    ramp = max(1, round(length * MARGIN / (1 + 2 * MARGIN) / 2))
+    weights = np.ones(length, np.float32)
+    if at_start:
+        weights[:ramp] = np.linspace(0, 1, ramp, endpoint=False)
+    if at_end:
+        weights[length - ramp :] = np.linspace(1, 0, ramp)
+    return weights

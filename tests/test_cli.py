@@ -127,6 +127,18 @@ def test_stdin_to_stdout_is_a_picture_and_nothing_else(small):
     assert done.stdout.startswith(b"\x89PNG") and done.stdout.endswith(b"IEND\xaeB`\x82")
 
 
+def test_addresses_are_photos_named_by_their_path(tmp_path, small, web):
+    web["/a/Gr%C3%BC%C3%9Fe.jpg?size=1"] = lambda request: request.reply(small.read_bytes())
+    web["/page.jpg"] = lambda request: request.reply(b"<!doctype html><html>sorry</html>")
+    web["/gone.jpg"] = lambda request: request.reply(status=404)
+    photos = [web.url(path) for path in ("/a/Gr%C3%BC%C3%9Fe.jpg?size=1", "/page.jpg", "/gone.jpg")]
+    done = bshm("-q", "-i", *photos, "-d", tmp_path, code=1)
+    assert_whole_cutout(tmp_path / "Grüße.png", (128, 128))
+    page, gone = lines(done.stderr)
+    assert "page.jpg" in page and "is a web page, not an image" in page
+    assert "gone.jpg" in gone and "404" in gone
+
+
 def test_output_file_and_only_alpha(tmp_path, small):
     bshm("-i", small, "-o", tmp_path / "matte.png", "--only-alpha")
     with Image.open(tmp_path / "matte.png") as matte:

@@ -21,7 +21,6 @@ import numpy as np
 from training.fuse import COARSE
 from training.split import is_validation
 
-
 PLANES = {"rgb": (0, 3), "front": (3, 3), "alpha": (6, 1), "mask": (7, 1)}  # offset, channels
 
 
@@ -34,15 +33,13 @@ class Pack:
 
     def __init__(self, folder: Path) -> None:
         self.records = json.loads((folder / "index.json").read_text())
-        self.file = open(folder / "pixels.bin", "rb", buffering=0)
+        self.file = os.open(folder / "pixels.bin", os.O_RDONLY)
 
     def plane(self, index: int, name: str, level: int = 0) -> np.ndarray:
         start, height, width = self.records[index]["levels"][level]
         before, channels = PLANES[name]
         # Read, not mapped: thousands of page faults a sample cost more than the training step.
-        data = os.pread(
-            self.file.fileno(), height * width * channels, start + height * width * before
-        )
+        data = os.pread(self.file, height * width * channels, start + height * width * before)
         shape = (height, width, 3) if channels == 3 else (height, width)
         return np.frombuffer(data, np.uint8).reshape(shape)
 

@@ -50,8 +50,8 @@ class OurMattes:
     def __init__(self, weights: str) -> None:
         from bshm import Matting
 
-        self.name = "bshm (%s)" % weights
         self._matting = Matting(weights=weights)
+        self.name = self._matting.weights.name
 
     def alpha(self, rgb: np.ndarray, stem: str) -> np.ndarray:
         return self._matting.alpha(rgb)

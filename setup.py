@@ -28,6 +28,7 @@ setup(
         'onnxruntime>=1.14; python_version >= "3.8"',
         'tensorflow==1.15.5; python_version < "3.8"',
         'protobuf<3.21; python_version < "3.8"',
+        'importlib-metadata; python_version < "3.8"',
         'modelscope==1.6.1; python_version < "3.8"',
         'modelscope>=1.31; python_version >= "3.10"',
     ],
@@ -36,7 +37,7 @@ setup(
             'pillow-heif>=0.16; python_version >= "3.8"',
             'pillow>=11.3; python_version >= "3.9"',  # AVIF
         ],
-        "test": ["pytest>=7", "hypothesis>=6", "packaging"],
+        "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13"],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
     entry_points={"console_scripts": ["bshm = bshm.cli:main"]},

@@ -122,7 +122,7 @@ def _sharpen(alpha: np.ndarray, colour: list[np.ndarray]) -> np.ndarray:
     """Alpha moved half a Newton step towards |I - alpha F - (1 - alpha) B|² + E (da)² = min.
 
     F and B are the local mean colours of either side, corrected as in blur-fusion (Forte & Pitie,
-    arXiv 2006.04597); the prior E grows with the variance of either side's colours, so a texture
+    ICIP 2021); the prior E grows with the variance of either side's colours, so a texture
     moves nothing.
     """
     radius, tiny = 2, np.float32(1e-4)

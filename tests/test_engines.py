@@ -383,10 +383,10 @@ def test_shipped_graph_answers_for_any_size(name):
 
 
 def test_shipped_graphs_agree_in_both_frameworks():
+    onnx_path, graph_path = shipped("onnx", "tensorflow")
     from bshm.engines.onnx import OnnxEngine
     from bshm.engines.tensorflow import TensorFlowEngine
 
-    onnx_path, graph_path = shipped("onnx", "tensorflow")
     first, second = OnnxEngine(onnx_path, "cpu"), TensorFlowEngine(graph_path, "cpu")
     for size in ((512, 512), (512, 896), (768, 576), (301, 203), (1080, 1920)):
         for name in ("1.png", "2.png"):

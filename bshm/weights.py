@@ -129,7 +129,7 @@ def _auto(engines: Sequence[str]) -> Weights:
     why = "the released weights are not downloaded (`bshm download`)"
     for folder in hub.folders(RELEASED):
         if _model_files(folder):
-            why = "no installed engine runs the released weights in %s" % folder
+            why = "no installed engine runs the released weights in %s (`bshm convert`)" % folder
         for path, engine in [(p, e) for e in engines for p in _model_files(folder, e)]:
             why = _flaw(path)
             if not why:

@@ -12,6 +12,7 @@ import argparse
 import importlib.util
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -40,11 +41,16 @@ def main(argv: list[str] | None = None) -> int:
     rounds = options.rounds or (1 if options.quick else 3)
     count = options.photos or (6 if options.quick else 100)
     work = options.work.resolve()
-    _make_photos(work, chosen, count)
+    try:
+        _make_photos(options.python, work, chosen, count)
+    except CommandFailed as error:
+        parser.error("cannot make the test photos with %s: %s" % (options.python, error))
     load = load_average()
     facts: dict = {**machine(), "load_before": load, "load_after": load}
     facts.update(photos=count, rounds=rounds)
     taking_part, missing = _tools(options, work)
+    # Stopped by hand or by a time limit, it still prints what it has and leaves nothing running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report: dict = {"machine": facts, "missing": missing, "samples": []}
     try:
         for tool, task in _turns(taking_part, chosen, rounds):
@@ -81,12 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _make_photos(work: Path, chosen: list[str], count: int) -> None:
+def _make_photos(python: str, work: Path, chosen: list[str], count: int) -> None:
     sizes = [task for task in chosen if task in WARM] + ["1080p"]
     folder = ["--count", str(count)] if "folder" in chosen else []
     # In a process of its own, because this one has to stay small.
     script = str(ROOT / "benchmarks" / "photos.py")
-    run([sys.executable, script, str(work), "--sizes", *sizes, *folder])
+    run([python, script, str(work), "--sizes", *sizes, *folder])
 
 
 def _tools(options: argparse.Namespace, work: Path) -> tuple[list[Tool], dict[str, str]]:

@@ -44,7 +44,7 @@ def table(report: dict) -> str:
     lines = [
         "%(date)s, %(cpu)s, %(cores)s cores, %(memory)s, %(system)s, Python %(python)s; "
         "load average %(load_before).1f before and %(load_after).1f after; "
-        "%(rounds)d rounds, medians." % facts,
+        "medians, rounds: %(rounds)d." % facts,
         "",
         "| | " + " | ".join(used) + " |",
         "|---|" + "---:|" * len(used),

@@ -23,6 +23,10 @@ def plot(report: dict, path: Path) -> None:
             memory.plot(sizes, [y["peak_mb"] for _, y in points], marker="o", label=tool)
     for axes, title in ((time, "seconds a photo, warm"), (memory, "peak memory, MB")):
         axes.set(xscale="log", yscale="log", xlabel="megapixels", title=title)
+        axes.set_xticks(list(MEGAPIXELS.values()), list(MEGAPIXELS), minor=False)
+        axes.xaxis.set_minor_formatter("")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
         axes.grid(visible=True, which="both", alpha=0.3)
     time.legend()
     facts = report["machine"]

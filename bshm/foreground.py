@@ -23,6 +23,7 @@ import numpy as np
 
 TILE = 256  # pixels
 GRID = 360  # cells along the side of a square photo: a cell is 4 pixels at 1080p
+FINE = 8  # pixels a cell: a larger photo is shrunk to that before alpha and I are multiplied
 WIDE = 8  # cells: radius of the means to begin with
 NARROW = (3, 2, 1)  # cells: radius of the means in each round
 TRACE = np.float32(1e-3)  # weight where there is none: F is sought where alpha is 0, and B at 1
@@ -56,21 +57,22 @@ def _tiles(
     """Place, alpha 0–255 and three channels of every tile that shows something."""
     height, width = alpha.shape
     cell = max(1, round((height * width) ** 0.5 / GRID))
+    cell -= cell % max(1, cell // FINE)
     grid = None
     for place in _windows(height, width, cell):
         level = cv2.convertScaleAbs(alpha[place], alpha=255)
-        if not level.any():
+        if not cv2.countNonZero(level):
             continue
-        colours = list(cv2.split(rgb[place]))
-        soft = (level > 0) & (level < 255)
-        if soft.any():
+        colours = _split(rgb[place])
+        soft = cv2.inRange(level, 1, 254)
+        if cv2.countNonZero(soft):
             if grid is None:
                 grid = _grid(rgb, alpha, cell)
             box = _bounds(soft)
             found = _share(rgb[place][box], alpha[place][box], _grow(grid, cell, place, box))
             for channel, new in zip(colours, found):
-                np.copyto(channel[box], new, where=soft[box])
-        shown = cv2.compare(level, 0, cv2.CMP_GT)  # type: ignore[call-overload]
+                cv2.copyTo(new, soft[box], dst=channel[box])
+        _, shown = cv2.threshold(level, 0, 255, cv2.THRESH_BINARY)
         yield place, level, [cv2.bitwise_and(channel, shown) for channel in colours]
 
 
@@ -84,45 +86,50 @@ def _windows(height: int, width: int, cell: int) -> Iterator[Window]:
 
 def _bounds(mask: np.ndarray) -> Window:
     """The smallest window that holds all of a mask."""
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
+    x, y, width, height = cv2.boundingRect(mask)
+    return slice(y, y + height), slice(x, x + width)
 
 
 def _grid(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
     """F and B of every cell that matters: float32 ``[2, 3, rows, cols]``."""
     means = _moments(rgb, alpha, cell)
-    soft = (means[0] > 0) & (means[0] < 1)
+    soft = ((means[0] > 0) & (means[0] < 1)).astype(np.uint8)
     grid = np.zeros((2, 3, *soft.shape), np.float32)
     reach = WIDE + sum(NARROW)
     rows, cols = (slice(max(s.start - reach, 0), s.stop + reach) for s in _bounds(soft))
     means = np.ascontiguousarray(means[:, rows, cols])
     a, aa, aaa = means[:3]
-    i, ai, aai = means[3:6], means[6:9], means[9:]
-    sides = np.stack([ai + TRACE * i, i - ai + TRACE * i])
-    both = _box(sides, WIDE) / _box(np.stack([a, 1 - a])[:, None] + TRACE, WIDE)
-    # Means over a cell of alpha (F + alpha r), and of (1 - alpha) (B + (1 - alpha) r).
+    weights = []
+    for radius in (WIDE, *NARROW):
+        share = _box(a, radius)
+        weights.append((radius, 1 / (share + TRACE), 1 / (1 - share + TRACE)))
     p, q = a - aaa, aa - aaa
-    p2, q2 = 2 * p - 3 * q, p - 2 * q
-    bbi = i - 2 * ai + aai
-    for radius in NARROW:
-        fore, back = both
-        sides[0] = (p + TRACE) * fore - q * back + aai
-        sides[1] = (p2 + TRACE) * back - q2 * fore + bbi
-        both = _box(sides, radius) / _box(np.stack([a, 1 - a])[:, None] + TRACE, radius)
-    grid[:, :, rows, cols] = both
+    p2, q2 = 2 * p - 3 * q + TRACE, p - 2 * q
+    p += TRACE
+    for c in range(3):
+        i, ai, aai = means[3 + c :: 3]
+        new_fore, new_back = ai + TRACE * i, (1 + TRACE) * i - ai
+        bbi = i - 2 * ai + aai
+        for radius, by_fore, by_back in weights:
+            fore, back = _box(new_fore, radius) * by_fore, _box(new_back, radius) * by_back
+            # Means over a cell of alpha (F + alpha r), and of (1 - alpha) (B + (1 - alpha) r).
+            new_fore, new_back = p * fore - q * back + aai, p2 * back - q2 * fore + bbi
+        grid[0, c, rows, cols], grid[1, c, rows, cols] = fore, back
     return grid
 
 
 def _moments(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
     """Means over cells of a, a², a³, I, a I, a² I, where a is alpha: ``[12, rows, cols]``."""
     height, width = alpha.shape
+    fine = max(1, cell // FINE)
     means = np.empty((12, -(-height // cell), -(-width // cell)), np.float32)
     for place in _windows(height, width, cell):
         cells = tuple(slice(side.start // cell, -(-side.stop // cell)) for side in place)
-        near, out = alpha[place], means[(slice(None), *cells)]
-        colour = _shrink(rgb[place], cell)
-        for c, plane in enumerate(cv2.split(colour)):
-            out[3 + c] = plane
+        out = means[(slice(None), *cells)]
+        near, colour = _shrink(_fill(alpha[place], cell), fine), _fill(rgb[place], cell)
+        colour = _shrink(colour, fine)
+        for c, channel in enumerate(_split(_shrink(colour, cell // fine))):
+            out[3 + c] = channel
         if near.min() == near.max():
             for power in range(3):
                 out[power] = near[0, 0] ** (power + 1)
@@ -130,33 +137,43 @@ def _moments(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
             out[9:] = out[3:6] * out[1]
             continue
         square = near * near
-        for k, plane in enumerate((near, square, square * near)):
-            out[k] = _shrink(plane, cell)
-        for c, channel in enumerate(cv2.split(rgb[place])):
+        for power, plane in enumerate((near, square, square * near)):
+            out[power] = _shrink(plane, cell // fine)
+        for c, channel in enumerate(_split(colour)):
             product = cv2.multiply(near, channel, dtype=cv2.CV_32F)
-            out[6 + c] = _shrink(product, cell)
+            out[6 + c] = _shrink(product, cell // fine)
             product *= near
-            out[9 + c] = _shrink(product, cell)
+            out[9 + c] = _shrink(product, cell // fine)
     return means
 
 
-def _shrink(pixels: np.ndarray, cell: int) -> np.ndarray:
-    """Means over cells; at the photo's right and bottom the last one is filled up first."""
-    height, width = pixels.shape[:2]
-    down, across = -height % cell, -width % cell
-    if down or across:
-        pixels = cv2.copyMakeBorder(pixels, 0, down, 0, across, cv2.BORDER_REPLICATE)
-    size = (pixels.shape[1] // cell, pixels.shape[0] // cell)
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+def _fill(pixels: np.ndarray, cell: int) -> np.ndarray:
+    """Whole cells: at the photo's right and bottom the last pixels are repeated."""
+    down, across = -pixels.shape[0] % cell, -pixels.shape[1] % cell
+    if not down and not across:
+        return pixels
+    return cv2.copyMakeBorder(pixels, 0, down, 0, across, cv2.BORDER_REPLICATE)
 
 
-def _box(planes: np.ndarray, radius: int) -> np.ndarray:
-    """Means over windows of each plane of ``[..., rows, cols]``."""
-    out = np.empty_like(planes)
-    shape, size = planes.shape, (2 * radius + 1, 2 * radius + 1)
-    for plane, mean in zip(planes.reshape(-1, *shape[-2:]), out.reshape(-1, *shape[-2:])):
-        cv2.boxFilter(plane, -1, size, dst=mean, borderType=cv2.BORDER_REPLICATE)
-    return out
+def _shrink(pixels: np.ndarray, by: int) -> np.ndarray:
+    """Means over squares."""
+    while by > 1:
+        step = by if by % 2 else 2  # halving is several times as fast
+        size = (pixels.shape[1] // step, pixels.shape[0] // step)
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        by //= step
+    return pixels
+
+
+def _split(rgb: np.ndarray) -> list[np.ndarray]:
+    # On whole rows of memory `cv2.split` takes a fraction of the time.
+    return list(cv2.split(np.ascontiguousarray(rgb)))
+
+
+def _box(plane: np.ndarray, radius: int) -> np.ndarray:
+    """Means over windows."""
+    side = 2 * radius + 1
+    return cv2.boxFilter(plane, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
 
 
 def _grow(grid: np.ndarray, cell: int, place: Window, box: Window) -> list[np.ndarray]:
@@ -175,8 +192,8 @@ def _grow(grid: np.ndarray, cell: int, place: Window, box: Window) -> list[np.nd
 def _share(rgb: np.ndarray, alpha: np.ndarray, planes: list[np.ndarray]) -> list[np.ndarray]:
     """F with its share of what F and B leave unexplained: three channels, uint8."""
     found = []
-    for channel, fore, back in zip(cv2.split(rgb), planes[:3], planes[3:]):
-        left = channel - back
+    for channel, fore, back in zip(_split(rgb), planes[:3], planes[3:]):
+        left = cv2.subtract(channel, back, dtype=cv2.CV_32F)
         left -= alpha * (fore - back)
         left *= alpha
         left += fore

@@ -16,17 +16,23 @@ that grows with the length of the edges, not with the photo.
 
 from __future__ import annotations
 
-from typing import Iterator
+import functools
 
 import cv2
 import numpy as np
 
 SNAP = 1.5 / 255  # closer than this to 0 or 1 is 0 or 1: the released BSHM says 254 for "solid"
 STRETCH = 0.5 / 255  # the same for results, which only have to survive rounding to 8 bits
-BLOCK = 96  # working-size pixels: the planes of a block fit the processor's cache
-STRIP = 64  # photo rows done at once
-CHUNK = 256  # photo columns done at once: small enough that a matrix product takes one thread
-REACH = 3  # working-size pixels: the fit looks one around, bicubic weights two more
+BLOCK = 128  # working-size pixels: the planes of a block stay in the processor's cache
+# Photo and working-size pixels. In larger tiles BLAS would share a product out to threads, which
+# costs more than it saves where they are busy.
+TILE, CELLS = (64, 112), (28, 52)
+HALO = 3  # working-size pixels: two for `_sharpen`, one for `_fit`
+REACH = 3  # working-size pixels: one for `_fit`, two for bicubic weights
+MEANS = 2  # working-size pixels: radius of the local colours of either side
+PRIOR = np.float32(0.03)  # squared colour difference, of 3, that only just tells F from B
+RIDGE = np.float32(1e-3)  # on the slopes of colour lines
+TRACE = np.float32(1e-4)  # weight where there is none
 
 
 def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None) -> np.ndarray:
@@ -35,7 +41,7 @@ def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None
     Takes alpha, float32 ``[h, w]`` in 0–1, the photo, uint8 ``[H, W, 3]``, and, if it is at hand,
     the photo at alpha's size (``INTER_AREA``; made here otherwise). Returns float32 ``[H, W]`` in
     0–1. Where alpha is 0 or 1 all around, the result is exactly 0 or 1. Memory beside the result
-    depends on alpha's size and the photo's width only.
+    depends on alpha's size only.
     """
     height, width = rgb.shape[:2]
     rows, cols = min(alpha.shape[0], height), min(alpha.shape[1], width)
@@ -47,28 +53,25 @@ def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None
 
     out = np.zeros((height, width), np.float32)
     soft = _soft(alpha, REACH)
-    planes: list[np.ndarray] = []
     if soft.any():
         if small is None or small.shape[:2] != (rows, cols):
             small = cv2.resize(rgb, (cols, rows), interpolation=cv2.INTER_AREA)
         planes = _colour_lines(alpha, small)
-    step = max(2, STRIP * rows // height)
-    for row in range(0, rows, step):
-        stop = min(row + step, rows)
-        top, bottom = _span(row, stop, rows, height)
-        kinds = np.where(soft[row:stop].any(axis=0), np.float32(-1), alpha[row])
-        wide = None
-        for first, last in _runs(kinds):
-            left, right = _span(first, last, cols, width)
-            if kinds[first] == 1:
-                out[top:bottom, left:right] = 1
-            elif kinds[first] < 0:
-                if wide is None:
-                    near, weights = _bicubic(top, bottom, rows, height)
-                    wide = [_widen(plane[near], width) for plane in planes]
-                for x in range(left, right, CHUNK):
-                    part = np.s_[top:bottom, x : min(x + CHUNK, right)]
-                    out[part] = _apply([weights @ p[:, part[1]] for p in wide], rgb[part])
+    weigh = functools.lru_cache(maxsize=1024)(_bicubic)
+    down = min(max(1, TILE[0] * rows // height), CELLS[0])
+    across = min(max(1, TILE[1] * cols // width), CELLS[1])
+    for y in range(0, rows, down):
+        top, bottom = _span(y, min(y + down, rows), rows, height)
+        for x in range(0, cols, across):
+            left, right = _span(x, min(x + across, cols), cols, width)
+            tile = np.s_[top:bottom, left:right]
+            if soft[y : y + down, x : x + across].any():
+                above, vertical = weigh(top, bottom, rows, height)
+                beside, horizontal = weigh(left, right, cols, width)
+                near = [vertical @ (plane[above, beside] @ horizontal.T) for plane in planes]
+                out[tile] = _apply(near, rgb[tile])
+            elif alpha[y, x] == 1:
+                out[tile] = 1
     return out
 
 
@@ -78,103 +81,99 @@ def _soft(alpha: np.ndarray, reach: int) -> np.ndarray:
     return (cv2.dilate(alpha, window) > 0) & (cv2.erode(alpha, window) < 1)
 
 
-def _colour_lines(alpha: np.ndarray, small: np.ndarray) -> list[np.ndarray]:
-    """Planes a, b, c, d ``[h, w]`` with alpha = a R + b G + c B + d for photo values 0–255."""
+def _colour_lines(alpha: np.ndarray, small: np.ndarray) -> np.ndarray:
+    """Planes a, b, c, d ``[4, h, w]``: alpha = a R + b G + c B + d for photo values 0–255."""
     rows, cols = alpha.shape
-    planes = [np.zeros_like(alpha) for _ in range(3)] + [alpha.copy()]
-    edge = _soft(alpha, 1)
-    halo = 3  # two for _sharpen, one for _fit
+    planes = np.zeros((4, rows, cols), np.float32)
+    planes[3] = alpha
+    edge = _soft(alpha, 1).astype(np.uint8)
+    rim = (HALO, HALO, HALO, HALO, cv2.BORDER_REPLICATE)
+    alpha, small = cv2.copyMakeBorder(alpha, *rim), cv2.copyMakeBorder(small, *rim)
     for y in range(0, rows, BLOCK):
         for x in range(0, cols, BLOCK):
-            block = np.s_[y : min(y + BLOCK, rows), x : min(x + BLOCK, cols)]
-            if not edge[block].any():
+            across, down, width, height = cv2.boundingRect(edge[y : y + BLOCK, x : x + BLOCK])
+            if not width:
                 continue
-            y0, x0 = max(y - halo, 0), max(x - halo, 0)
-            around = np.s_[y0 : block[0].stop + halo, x0 : block[1].stop + halo]
-            inner = np.s_[y - y0 : block[0].stop - y0, x - x0 : block[1].stop - x0]
-            # Centred colours lose the fewest digits in the products below.
-            colour = [
-                plane.astype(np.float32) * np.float32(1 / 255) - np.float32(0.5)
-                for plane in cv2.split(np.ascontiguousarray(small[around]))
-            ]
+            top, left = y + down, x + across
+            block = np.s_[top : top + height, left : left + width]
+            around = np.s_[top : top + height + 2 * HALO, left : left + width + 2 * HALO]
+            # Centred colours lose the fewest digits in the products.
+            colour = np.stack(cv2.split(np.ascontiguousarray(small[around]))) * np.float32(
+                1 / 255
+            ) - np.float32(0.5)
             near = _sharpen(alpha[around], colour)
-            slopes = _fit(near, colour)
-            offset = near[inner]
-            for plane, slope, value in zip(planes, slopes, colour):
-                inside = slope[inner] * edge[block]
-                plane[block] = inside * np.float32(1 / 255)
-                offset = offset - inside * (value[inner] + np.float32(0.5))
-            planes[3][block] = offset
+            slopes = _fit(near, colour)[:, HALO:-HALO, HALO:-HALO] * edge[block]
+            colour, near = colour[:, HALO:-HALO, HALO:-HALO], near[HALO:-HALO, HALO:-HALO]
+            planes[(slice(3), *block)] = slopes * np.float32(1 / 255)
+            planes[(3, *block)] = near - (slopes * (colour + np.float32(0.5))).sum(axis=0)
     # Stretched by a hair, so that rounding cannot keep 0 and 1 from being exact once clipped.
-    scale = np.float32(1 / (1 - 2 * STRETCH))
-    for plane in planes:
-        plane *= scale
-    planes[3] -= np.float32(STRETCH) * scale
+    planes *= np.float32(1 / (1 - 2 * STRETCH))
+    planes[3] -= np.float32(STRETCH / (1 - 2 * STRETCH))
     return planes
 
 
-def _box(plane: np.ndarray, radius: int) -> np.ndarray:
+def _means(planes: np.ndarray, radius: int) -> np.ndarray:
+    """Means over windows of all planes ``[n, h, w]`` in one go: spoils `radius` rows at the rim."""
     side = 2 * radius + 1
-    return cv2.boxFilter(plane, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
+    flat = planes.reshape(-1, planes.shape[2])
+    return cv2.boxFilter(flat, -1, (side, side)).reshape(planes.shape)
 
 
-def _sharpen(alpha: np.ndarray, colour: list[np.ndarray]) -> np.ndarray:
+def _sharpen(alpha: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Alpha moved half a Newton step towards |I - alpha F - (1 - alpha) B|² + E (da)² = min.
 
     F and B are the local mean colours of either side, corrected as in blur-fusion (Forte & Pitie,
-    ICIP 2021); the prior E grows with the variance of either side's colours, so a texture
-    moves nothing.
+    ICIP 2021); the prior E grows with the variance of either side's colours, so a texture moves
+    nothing. Colour is float32 ``[3, h, w]``.
     """
-    radius, tiny = 2, np.float32(1e-4)
+    squares = _total(colour * colour)
+    means = _means(
+        np.concatenate([colour, alpha * colour, [alpha, squares, alpha * squares]]), MEANS
+    )
+    whole, part, (share, whole_squares, part_squares) = means[:3], means[3:6], means[6:]
+    by_fore, by_back = 1 / (share + TRACE), 1 / (1 - share + TRACE)
+    fore = (part + TRACE * whole) * by_fore
+    back = ((1 + TRACE) * whole - part) * by_back
+    noise = np.maximum((part_squares + TRACE * whole_squares) * by_fore - _total(fore * fore), 0)
+    noise *= alpha * alpha
     rest = 1 - alpha
-    fore, back = _box(alpha, radius), 1 - _box(alpha, radius)
-    fore, back = 1 / (fore + tiny), 1 / (back + tiny)
-    gap = np.zeros_like(alpha)  # |F - B|²
-    pull = np.zeros_like(alpha)  # (F - B) · (I - alpha F - (1 - alpha) B)
-    noise = np.zeros_like(alpha)
-    for value in colour:
-        weighted, square = alpha * value, value * value
-        part, whole = _box(weighted, radius), _box(value, radius)
-        f, b = (part + tiny * value) * fore, (whole - part + tiny * value) * back
-        left = value - alpha * f - rest * b
-        difference = f - b + (alpha - rest) * left
-        gap += difference * difference
-        pull += difference * left
-        part, whole = _box(weighted * value, radius), _box(square, radius)
-        noise += alpha * alpha * np.maximum((part + tiny * square) * fore - f * f, 0)
-        noise += rest * rest * np.maximum((whole - part + tiny * square) * back - b * b, 0)
-    # The residual after the correction is 2 alpha (1 - alpha) of the one before; half of it here.
-    step = alpha * rest * pull / (gap + noise + np.float32(0.03))
+    other = ((1 + TRACE) * whole_squares - part_squares) * by_back - _total(back * back)
+    noise += rest * rest * np.maximum(other, 0)
+    fore -= back
+    left = colour - back - alpha * fore
+    fore += (alpha - rest) * left  # F - B, either with its share of what is left
+    # That correction leaves 2 alpha (1 - alpha) of the residual; half of it is the half step.
+    step = alpha * rest * _total(fore * left) / (_total(fore * fore) + noise + PRIOR)
     return np.clip(alpha + step, 0, 1)
 
 
-def _fit(alpha: np.ndarray, colour: list[np.ndarray]) -> list[np.ndarray]:
-    """Slopes of the least-squares colour line in each 3×3 window, with ridge 0.001 on them."""
-    ridge = np.float32(1e-3)
-    mean = [_box(value, 1) for value in colour]
-    middle = _box(alpha, 1)
+def _total(planes: np.ndarray) -> np.ndarray:
+    return planes[0] + planes[1] + planes[2]
 
-    def covariance(i: int, j: int) -> np.ndarray:
-        return _box(colour[i] * colour[j], 1) - mean[i] * mean[j]
 
-    rr, gg, bb = (np.maximum(covariance(i, i), 0) + ridge for i in range(3))
-    rg, rb, gb = covariance(0, 1), covariance(0, 2), covariance(1, 2)
-    r, g, b = (_box(c * alpha, 1) - m * middle for c, m in zip(colour, mean))
+def _fit(alpha: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Slopes ``[3, h, w]`` of the least-squares colour line in each 3×3 window, with a ridge."""
+    red, green, blue = colour
+    products = [red * red, green * green, blue * blue, red * green, red * blue, green * blue]
+    means = _means(np.concatenate([colour, alpha * colour, products, [alpha]]), 1)
+    mean, middle = means[:3], means[12]
+    r, g, b = means[3:6] - mean * middle
+    # A true variance is not negative; a rounded one of a flat window may be.
+    rr, gg, bb = np.maximum(means[6:9] - mean * mean, 0) + RIDGE
+    rg = means[9] - mean[0] * mean[1]
+    rb = means[10] - mean[0] * mean[2]
+    gb = means[11] - mean[1] * mean[2]
     # The inverse of the symmetric 3×3 matrix by cofactors.
     c00, c01, c02 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
     c11, c12, c22 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
-    inverse = 1 / (rr * c00 + rg * c01 + rb * c02)
-    return [
-        (c00 * r + c01 * g + c02 * b) * inverse,
-        (c01 * r + c11 * g + c12 * b) * inverse,
-        (c02 * r + c12 * g + c22 * b) * inverse,
-    ]
-
-
-def _runs(kinds: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Start and stop of each run of equal values."""
-    cuts = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
-    return zip([0, *cuts.tolist()], [*cuts.tolist(), len(kinds)])
+    slopes = np.stack(
+        [
+            c00 * r + c01 * g + c02 * b,
+            c01 * r + c11 * g + c12 * b,
+            c02 * r + c12 * g + c22 * b,
+        ]
+    )
+    return slopes / (rr * c00 + rg * c01 + rb * c02)
 
 
 def _span(first: int, last: int, small: int, large: int) -> tuple[int, int]:
@@ -182,35 +181,30 @@ def _span(first: int, last: int, small: int, large: int) -> tuple[int, int]:
     return (2 * first * large + small) // (2 * small), (2 * last * large + small) // (2 * small)
 
 
-def _bicubic(top: int, bottom: int, rows: int, height: int) -> tuple[slice, np.ndarray]:
-    """Rows needed for photo rows `top` to `bottom`, and their weights ``[bottom - top, n]``.
+def _bicubic(start: int, stop: int, small: int, large: int) -> tuple[slice, np.ndarray]:
+    """Working-size pixels that photo pixels `start` to `stop` need, and weights ``[n, m]``.
 
     The same positions (half-pixel centres), kernel (Keys, a = -0.75) and borders as
     `cv2.resize`, which can only start at an image's edge.
     """
-    centre = (np.arange(top, bottom) + 0.5) * (rows / height) - 0.5
+    centre = (np.arange(start, stop) + 0.5) * (small / large) - 0.5
     base = np.floor(centre).astype(np.int64)
-    at = centre - base
-    start, stop = max(int(base[0]) - 1, 0), min(int(base[-1]) + 3, rows)
-    weights = np.zeros((bottom - top, stop - start), np.float32)
-    lines = np.arange(bottom - top)
+    first, last = max(int(base[0]) - 1, 0), min(int(base[-1]) + 3, small)
+    weights = np.zeros((stop - start, last - first), np.float32)
+    lines = np.arange(stop - start)
     for tap in (-1, 0, 1, 2):
-        d = np.abs(at - tap)
+        d = np.abs(centre - base - tap)
         inner = (1.25 * d - 2.25) * d * d + 1
         outer = ((-0.75 * d + 3.75) * d - 6) * d + 3
-        weights[lines, np.clip(base + tap, start, stop - 1) - start] += np.where(
-            d < 1, inner, outer
-        ).astype(np.float32)
-    return slice(start, stop), weights
-
-
-def _widen(plane: np.ndarray, width: int) -> np.ndarray:
-    return cv2.resize(plane, (width, plane.shape[0]), interpolation=cv2.INTER_CUBIC)
+        at = np.clip(base + tap, first, last - 1) - first
+        weights[lines, at] += np.where(d < 1, inner, outer).astype(np.float32)
+    return slice(first, last), weights
 
 
 def _apply(planes: list[np.ndarray], rgb: np.ndarray) -> np.ndarray:
     """alpha = a R + b G + c B + d, clipped, for planes at the size of this part of the photo."""
     total = planes[3]
+    # On whole rows of memory `cv2.split` takes a fraction of the time.
     for slope, channel in zip(planes, cv2.split(np.ascontiguousarray(rgb))):
         total += cv2.multiply(slope, channel, dtype=cv2.CV_32F)
     return np.clip(total, 0, 1, out=total)

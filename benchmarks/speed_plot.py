@@ -23,7 +23,9 @@ def plot(report: dict, path: Path) -> None:
             memory.plot(sizes, [y["peak_mb"] for _, y in points], marker="o", label=tool)
     for axes, title in ((time, "seconds a photo, warm"), (memory, "peak memory, MB")):
         axes.set(xscale="log", yscale="log", xlabel="megapixels", title=title)
-        axes.set_xticks(list(MEGAPIXELS.values()), list(MEGAPIXELS), minor=False)
+        axes.set_xticks(
+            list(MEGAPIXELS.values()), ["%.2g\n%s" % (x, t) for t, x in MEGAPIXELS.items()]
+        )
         axes.xaxis.set_minor_formatter("")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")

@@ -24,7 +24,7 @@ def plot(report: dict, path: Path) -> None:
     for axes, title in ((time, "seconds a photo, warm"), (memory, "peak memory, MB")):
         axes.set(xscale="log", yscale="log", xlabel="megapixels", title=title)
         axes.set_xticks(
-            list(MEGAPIXELS.values()), ["%.2g\n%s" % (x, t) for t, x in MEGAPIXELS.items()]
+            list(MEGAPIXELS.values()), ["%.3g\n%s" % (x, t) for t, x in MEGAPIXELS.items()]
         )
         axes.xaxis.set_minor_formatter("")
         axes.yaxis.set_major_formatter("{x:g}")

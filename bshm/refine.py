@@ -29,6 +29,8 @@ BLOCK = 128  # working-size pixels: the planes of a block stay in the processor'
 TILE, CELLS = (64, 112), (28, 52)
 HALO = 3  # working-size pixels: two for `_sharpen`, one for `_fit`
 REACH = 3  # working-size pixels: one for `_fit`, two for bicubic weights
+STEP = (0.1, 0.5)  # range of alpha within reach: less is a haze the photo must not print through,
+# more is an edge
 MEANS = 2  # working-size pixels: radius of the local colours of either side
 PRIOR = np.float32(0.03)  # squared colour difference, of 3, that only just tells F from B
 RIDGE = np.float32(1e-3)  # on the slopes of colour lines
@@ -52,11 +54,13 @@ def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None
         return alpha
 
     out = np.zeros((height, width), np.float32)
-    soft = _soft(alpha, REACH)
+    low, high = _extremes(alpha, REACH)
+    soft = (high > 0) & (low < 1)
     if soft.any():
         if small is None or small.shape[:2] != (rows, cols):
             small = cv2.resize(rgb, (cols, rows), interpolation=cv2.INTER_AREA)
-        planes = _colour_lines(alpha, small)
+        trust = np.clip((high - low - STEP[0]) / np.float32(STEP[1] - STEP[0]), 0, 1)
+        planes = _colour_lines(alpha, small, trust)
     weigh = functools.lru_cache(maxsize=1024)(_bicubic)
     down = min(max(1, TILE[0] * rows // height), CELLS[0])
     across = min(max(1, TILE[1] * cols // width), CELLS[1])
@@ -75,20 +79,25 @@ def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None
     return out
 
 
-def _soft(alpha: np.ndarray, reach: int) -> np.ndarray:
-    """Where a pixel at most `reach` away is neither 0 nor 1, or differs: bool ``[h, w]``."""
+def _extremes(alpha: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest alpha at most `reach` pixels away."""
     window = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    return (cv2.dilate(alpha, window) > 0) & (cv2.erode(alpha, window) < 1)
+    return cv2.erode(alpha, window), cv2.dilate(alpha, window)
 
 
-def _colour_lines(alpha: np.ndarray, small: np.ndarray) -> np.ndarray:
-    """Planes a, b, c, d ``[4, h, w]``: alpha = a R + b G + c B + d for photo values 0–255."""
+def _colour_lines(alpha: np.ndarray, small: np.ndarray, trust: np.ndarray) -> np.ndarray:
+    """Planes a, b, c, d ``[4, h, w]``: alpha = a R + b G + c B + d for photo values 0–255.
+
+    `trust` ``[h, w]`` in 0–1 says how far a pixel may follow the photo.
+    """
     rows, cols = alpha.shape
     planes = np.zeros((4, rows, cols), np.float32)
     planes[3] = alpha
-    edge = _soft(alpha, 1).astype(np.uint8)
+    low, high = _extremes(alpha, 1)
+    edge = ((high > 0) & (low < 1)).astype(np.uint8)
     rim = (HALO, HALO, HALO, HALO, cv2.BORDER_REPLICATE)
-    alpha, small = cv2.copyMakeBorder(alpha, *rim), cv2.copyMakeBorder(small, *rim)
+    alpha, small, trust = (cv2.copyMakeBorder(a, *rim) for a in (alpha, small, trust))
+    inner = np.s_[HALO:-HALO, HALO:-HALO]
     for y in range(0, rows, BLOCK):
         for x in range(0, cols, BLOCK):
             across, down, width, height = cv2.boundingRect(edge[y : y + BLOCK, x : x + BLOCK])
@@ -98,14 +107,15 @@ def _colour_lines(alpha: np.ndarray, small: np.ndarray) -> np.ndarray:
             block = np.s_[top : top + height, left : left + width]
             around = np.s_[top : top + height + 2 * HALO, left : left + width + 2 * HALO]
             # Centred colours lose the fewest digits in the products.
-            colour = np.stack(cv2.split(np.ascontiguousarray(small[around]))) * np.float32(
-                1 / 255
-            ) - np.float32(0.5)
-            near = _sharpen(alpha[around], colour)
-            slopes = _fit(near, colour)[:, HALO:-HALO, HALO:-HALO] * edge[block]
-            colour, near = colour[:, HALO:-HALO, HALO:-HALO], near[HALO:-HALO, HALO:-HALO]
+            colour = np.stack(cv2.split(np.ascontiguousarray(small[around])))
+            colour = colour * np.float32(1 / 255) - np.float32(0.5)
+            near = alpha[around] + trust[around] * _sharpen(alpha[around], colour)
+            near = np.clip(near, 0, 1)
+            slopes = _fit(near, colour)[(..., *inner)] * (edge[block] * trust[around][inner])
             planes[(slice(3), *block)] = slopes * np.float32(1 / 255)
-            planes[(3, *block)] = near - (slopes * (colour + np.float32(0.5))).sum(axis=0)
+            planes[(3, *block)] = near[inner] - _total(
+                slopes * (colour[(..., *inner)] + np.float32(0.5))
+            )
     # Stretched by a hair, so that rounding cannot keep 0 and 1 from being exact once clipped.
     planes *= np.float32(1 / (1 - 2 * STRETCH))
     planes[3] -= np.float32(STRETCH / (1 - 2 * STRETCH))
@@ -120,7 +130,7 @@ def _means(planes: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _sharpen(alpha: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Alpha moved half a Newton step towards |I - alpha F - (1 - alpha) B|² + E (da)² = min.
+    """Half a Newton step of alpha towards |I - alpha F - (1 - alpha) B|² + E (da)² = min.
 
     F and B are the local mean colours of either side, corrected as in blur-fusion (Forte & Pitie,
     ICIP 2021); the prior E grows with the variance of either side's colours, so a texture moves
@@ -143,8 +153,7 @@ def _sharpen(alpha: np.ndarray, colour: np.ndarray) -> np.ndarray:
     left = colour - back - alpha * fore
     fore += (alpha - rest) * left  # F - B, either with its share of what is left
     # That correction leaves 2 alpha (1 - alpha) of the residual; half of it is the half step.
-    step = alpha * rest * _total(fore * left) / (_total(fore * fore) + noise + PRIOR)
-    return np.clip(alpha + step, 0, 1)
+    return alpha * rest * _total(fore * left) / (_total(fore * fore) + noise + PRIOR)
 
 
 def _total(planes: np.ndarray) -> np.ndarray:

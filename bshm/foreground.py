@@ -1,17 +1,17 @@
 """Edge colours without the old background.
 
-A pixel at an edge shows I = alpha F + (1 - alpha) B; a cutout must carry F. Blur-fusion (Forte &
-Pitie, "Approximate Fast Foreground Colour Estimation", ICIP 2021) starts from local means of both
-sides, weighted by alpha, and shares out what they leave unexplained, in two rounds:
+A pixel at an edge shows I = alpha F + (1 - alpha) B; a cutout must carry F. F and B vary little, so
+they are sought on a coarse grid, in three steps, from far to near:
 
-    r = I - alpha F - (1 - alpha) B;    F += alpha r;    B += (1 - alpha) r
+1. Means of I over a wide window, weighted by alpha² and by (1 - alpha)².
+2. The F and B that explain a smaller window best (least squares), pulled towards those of step 1.
+3. Blur-fusion (Forte & Pitie, "Approximate Fast Foreground Colour Estimation", ICIP 2021): what F
+   and B leave unexplained, r = I - alpha F - (1 - alpha) B, is shared out as alpha r to F and
+   (1 - alpha) r to B, and narrow means are taken, weighted by alpha and by 1 - alpha. Three times.
 
-Here F and B live on a coarse grid, as they vary little, and only the last share is taken at full
-size. What a round needs to know of a cell is nine means: of alpha and I and of their products.
-With them a round is as good as one over all pixels and costs next to nothing, so there are three,
-and B is refined along with F, which keeps a busy background out of the hair.
-
-Everything at full size goes tile by tile; a tile without an edge costs no more than a copy.
+All that they need to know of a cell are a few means: of powers of alpha, and of their products with
+I. So each counts every pixel, yet costs next to nothing. F takes its last share at full size, tile
+by tile; a tile without an edge costs no more than a copy.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ import numpy as np
 TILE = 256  # pixels
 GRID = 360  # cells along the side of a square photo: a cell is 4 pixels at 1080p
 FINE = 8  # pixels a cell: a larger photo is shrunk to that before alpha and I are multiplied
-WIDE = 8  # cells: radius of the means to begin with
-NARROW = (3, 2, 1)  # cells: radius of the means in each round
+WIDE = 32  # cells: radius of the windows of step 1
+NEAR = 8  # of step 2
+NARROW = (3, 2, 1)  # of each round of step 3
+PULL = np.float32(0.1)  # of step 1 on step 2, in pixels of alpha 1 for each pixel of the window
 TRACE = np.float32(1e-3)  # weight where there is none: F is sought where alpha is 0, and B at 1
 
 Window = tuple  # of two slices: rows and columns of an image
@@ -91,29 +93,36 @@ def _bounds(mask: np.ndarray) -> Window:
 
 
 def _grid(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
-    """F and B of every cell that matters: float32 ``[2, 3, rows, cols]``."""
+    """F and B of the cells at edges and around: float32 ``[2, 3, rows, cols]``, 0 elsewhere."""
     means = _moments(rgb, alpha, cell)
     soft = ((means[0] > 0) & (means[0] < 1)).astype(np.uint8)
     grid = np.zeros((2, 3, *soft.shape), np.float32)
-    reach = WIDE + sum(NARROW)
-    rows, cols = (slice(max(s.start - reach, 0), s.stop + reach) for s in _bounds(soft))
+    rows, cols = (slice(max(s.start - WIDE, 0), s.stop + WIDE) for s in _bounds(soft))
     means = np.ascontiguousarray(means[:, rows, cols])
     a, aa, aaa = means[:3]
-    weights = []
-    for radius in (WIDE, *NARROW):
-        share = _box(a, radius)
-        weights.append((radius, 1 / (share + TRACE), 1 / (1 - share + TRACE)))
+    b, bb = 1 - a, 1 - 2 * a + aa
+    wide_fore, wide_back = 1 / (_box(aa, WIDE) + TRACE), 1 / (_box(bb, WIDE) + TRACE)
+    ff, fb, fbb = _box(aa, NEAR) + PULL, _box(a - aa, NEAR), _box(bb, NEAR) + PULL
+    scale = 1 / (ff * fbb - fb * fb)
+    ff, fb, fbb = ff * scale, fb * scale, fbb * scale
+    rounds = []
+    for radius in NARROW:
+        rounds.append((radius, 1 / (_box(a, radius) + TRACE), 1 / (_box(b, radius) + TRACE)))
+    # Means over a cell of alpha (F + alpha r) are p F - q B + alpha² I, and so on.
     p, q = a - aaa, aa - aaa
-    p2, q2 = 2 * p - 3 * q + TRACE, p - 2 * q
+    u, v = 2 * p - 3 * q + TRACE, p - 2 * q
     p += TRACE
     for c in range(3):
         i, ai, aai = means[3 + c :: 3]
-        new_fore, new_back = ai + TRACE * i, (1 + TRACE) * i - ai
         bbi = i - 2 * ai + aai
-        for radius, by_fore, by_back in weights:
-            fore, back = _box(new_fore, radius) * by_fore, _box(new_back, radius) * by_back
-            # Means over a cell of alpha (F + alpha r), and of (1 - alpha) (B + (1 - alpha) r).
-            new_fore, new_back = p * fore - q * back + aai, p2 * back - q2 * fore + bbi
+        fore = (_box(aai, WIDE) + TRACE * i) * wide_fore
+        back = (_box(bbi, WIDE) + TRACE * i) * wide_back
+        by_a, by_b = _box(ai, NEAR) + PULL * fore, _box(i - ai, NEAR) + PULL * back
+        fore = np.clip(fbb * by_a - fb * by_b, 0, 255)
+        back = np.clip(ff * by_b - fb * by_a, 0, 255)
+        for radius, by_share, by_rest in rounds:
+            new_fore, new_back = p * fore - q * back + aai, u * back - v * fore + bbi
+            fore, back = _box(new_fore, radius) * by_share, _box(new_back, radius) * by_rest
         grid[0, c, rows, cols], grid[1, c, rows, cols] = fore, back
     return grid
 
@@ -128,22 +137,22 @@ def _moments(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
         out = means[(slice(None), *cells)]
         near, colour = _shrink(_fill(alpha[place], cell), fine), _fill(rgb[place], cell)
         colour = _shrink(colour, fine)
-        for c, channel in enumerate(_split(_shrink(colour, cell // fine))):
-            out[3 + c] = channel
         if near.min() == near.max():
             for power in range(3):
                 out[power] = near[0, 0] ** (power + 1)
-            out[6:9] = out[3:6] * out[0]
-            out[9:] = out[3:6] * out[1]
+            for c, channel in enumerate(_split(_shrink(colour, cell // fine))):
+                out[3 + c] = channel
+                out[6 + c] = out[3 + c] * out[0]
+                out[9 + c] = out[3 + c] * out[1]
             continue
         square = near * near
         for power, plane in enumerate((near, square, square * near)):
             out[power] = _shrink(plane, cell // fine)
         for c, channel in enumerate(_split(colour)):
-            product = cv2.multiply(near, channel, dtype=cv2.CV_32F)
-            out[6 + c] = _shrink(product, cell // fine)
-            product *= near
-            out[9 + c] = _shrink(product, cell // fine)
+            plane = channel.astype(np.float32)
+            for power in range(3):
+                out[3 + 3 * power + c] = _shrink(plane, cell // fine)
+                plane *= near
     return means
 
 

@@ -88,8 +88,9 @@ def _windows(height: int, width: int, cell: int) -> Iterator[Window]:
 
 def _bounds(mask: np.ndarray) -> Window:
     """The smallest window that holds all of a mask."""
-    x, y, width, height = cv2.boundingRect(mask)
-    return slice(y, y + height), slice(x, x + width)
+    # Not `cv2.boundingRect`: it misses pixels of small masks in OpenCV 4.5.1.
+    rows, cols = np.flatnonzero(mask.max(axis=1)), np.flatnonzero(mask.max(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
 def _grid(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:

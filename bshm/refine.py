@@ -94,18 +94,20 @@ def _colour_lines(alpha: np.ndarray, small: np.ndarray, trust: np.ndarray) -> np
     planes = np.zeros((4, rows, cols), np.float32)
     planes[3] = alpha
     low, high = _extremes(alpha, 1)
-    edge = ((high > 0) & (low < 1)).astype(np.uint8)
+    edge = (high > 0) & (low < 1)
     rim = (HALO, HALO, HALO, HALO, cv2.BORDER_REPLICATE)
     alpha, small, trust = (cv2.copyMakeBorder(a, *rim) for a in (alpha, small, trust))
     inner = np.s_[HALO:-HALO, HALO:-HALO]
     for y in range(0, rows, BLOCK):
         for x in range(0, cols, BLOCK):
-            across, down, width, height = cv2.boundingRect(edge[y : y + BLOCK, x : x + BLOCK])
-            if not width:
+            found = edge[y : y + BLOCK, x : x + BLOCK]
+            down, across = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
+            if not down.size:
                 continue
-            top, left = y + down, x + across
-            block = np.s_[top : top + height, left : left + width]
-            around = np.s_[top : top + height + 2 * HALO, left : left + width + 2 * HALO]
+            top, bottom = y + int(down[0]), y + int(down[-1]) + 1
+            left, right = x + int(across[0]), x + int(across[-1]) + 1
+            block = np.s_[top:bottom, left:right]
+            around = np.s_[top : bottom + 2 * HALO, left : right + 2 * HALO]
             # Centred colours lose the fewest digits in the products.
             colour = np.stack(cv2.split(np.ascontiguousarray(small[around])))
             colour = colour * np.float32(1 / 255) - np.float32(0.5)

@@ -59,7 +59,7 @@ def _tiles(
     """Place, alpha 0–255 and three channels of every tile that shows something."""
     height, width = alpha.shape
     cell = max(1, round((height * width) ** 0.5 / GRID))
-    cell -= cell % max(1, cell // FINE)
+    cell -= cell % _fine(cell)
     grid = None
     for place in _windows(height, width, cell):
         level = cv2.convertScaleAbs(alpha[place], alpha=255)
@@ -131,7 +131,7 @@ def _grid(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
 def _moments(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
     """Means over cells of a, a², a³, I, a I, a² I, where a is alpha: ``[12, rows, cols]``."""
     height, width = alpha.shape
-    fine = max(1, cell // FINE)
+    fine = _fine(cell)
     means = np.empty((12, -(-height // cell), -(-width // cell)), np.float32)
     for place in _windows(height, width, cell):
         cells = tuple(slice(side.start // cell, -(-side.stop // cell)) for side in place)
@@ -155,6 +155,11 @@ def _moments(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
                 out[3 + 3 * power + c] = _shrink(plane, cell // fine)
                 plane *= near
     return means
+
+
+def _fine(cell: int) -> int:
+    """How far the photo is shrunk before the products: a power of two, the quickest."""
+    return 1 << (max(1, cell // FINE).bit_length() - 1)
 
 
 def _fill(pixels: np.ndarray, cell: int) -> np.ndarray:

@@ -29,8 +29,8 @@ BLOCK = 128  # working-size pixels: the planes of a block stay in the processor'
 TILE, CELLS = (64, 112), (28, 52)
 HALO = 3  # working-size pixels: two for `_sharpen`, one for `_fit`
 REACH = 3  # working-size pixels: one for `_fit`, two for bicubic weights
-STEP = (0.1, 0.5)  # range of alpha within reach: less is a haze the photo must not print through,
-# more is an edge
+# Range of alpha within reach: less is a haze that the photo must not print through, more an edge.
+STEP = (0.1, 0.5)
 MEANS = 2  # working-size pixels: radius of the local colours of either side
 PRIOR = np.float32(0.03)  # squared colour difference, of 3, that only just tells F from B
 RIDGE = np.float32(1e-3)  # on the slopes of colour lines

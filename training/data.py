@@ -94,6 +94,7 @@ class Geometry:
     """How much of the photo a sample shows: side of the window over the photo's own."""
 
     zoom: tuple[float, float] = (0.45, 1.6)
+    shapes: tuple[float, ...] = (3 / 4, 3 / 4, 2 / 3, 1.0, 4 / 3)  # width over height, one a batch
     rotate: float = 12.0
     aspect: float = 0.12
 
@@ -101,8 +102,10 @@ class Geometry:
 class Sampler:
     """Endless augmented samples from a pack, seeded.
 
-    Yields rgb float32 [3, s, s] in 0-255, alpha float32 [1, s, s] in 0-1, weight float32
-    [1, s, s] (low on the uncertain edge of coarse photos) and foreground float32 [3, s, s].
+    Yields rgb float32 [3, h, w] in 0-255, alpha float32 [1, h, w] in 0-1, weight float32
+    [1, h, w] (low on the uncertain edge of coarse photos) and foreground float32 [3, h, w]. Each
+    ``batch`` samples in a row have one shape: whole cells of ``cell`` pixels, ``size`` squared in
+    all or nearly so.
     """
 
     def __init__(
@@ -110,20 +113,31 @@ class Sampler:
         pack: Pack,
         size: int,
         seed: int,
+        batch: int = 1,
+        cell: int = 32,
         fine_only: bool = False,
         geometry: Geometry | None = None,
         replace: float = 0.55,
     ) -> None:
-        self.pack, self.size, self.replace = pack, size, replace
+        self.pack, self.size, self.batch, self.cell = pack, size, batch, cell
+        self.replace = replace
+        self.shape = (size, size)
         self.random = np.random.default_rng(seed)
         self.people = pack.indices(fine_only=fine_only)
         self.scenery = pack.backgrounds()
         self.geometry = geometry or Geometry()
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
+        for count, index in enumerate(self._endless()):
+            if count % self.batch == 0:
+                root = np.sqrt(self.random.choice(self.geometry.shapes))
+                sides = self.size / root / self.cell, self.size * root / self.cell
+                self.shape = tuple(round(float(side)) * self.cell for side in sides)
+            yield self.sample(index)
+
+    def _endless(self) -> Iterator[int]:
         while True:
-            for index in self.random.permutation(self.people):
-                yield self.sample(int(index))
+            yield from self.random.permutation(self.people).tolist()
 
     def sample(self, index: int) -> tuple[np.ndarray, ...]:
         replace = self.random.random() < self.replace
@@ -149,14 +163,14 @@ class Sampler:
         return chw(rgb), alpha[None].astype(np.float32), weight[None], chw(front)
 
     def person(self, index: int, replace: bool) -> tuple[np.ndarray, ...]:
-        """Warp one photo to [s, s]: rgb, front float32, alpha 0-1, weight of the loss."""
-        rnd, geo, size = self.random, self.geometry, self.size
+        """Warp one photo to [h, w]: rgb, front float32, alpha 0-1, weight of the loss."""
+        rnd, geo, (out_h, out_w) = self.random, self.geometry, self.shape
         _, height, width = self.pack.records[index]["levels"][0]
         low, high = geo.zoom
         zoom = float(np.exp(rnd.uniform(np.log(low), np.log(high))))
         if not replace:
             zoom = min(zoom, 1.0)  # nothing is known beyond the photo's border
-        stretch = float(np.exp(rnd.uniform(-geo.aspect, geo.aspect)))
+        stretch = float(np.exp(rnd.uniform(-geo.aspect, geo.aspect))) * np.sqrt(out_w / out_h)
         side = np.sqrt(height * width) * zoom
         win_w, win_h = side * stretch, side / stretch
         if not replace:
@@ -173,28 +187,28 @@ class Sampler:
                 left = 0.0
             elif free_x < 0 and mask[:, -2:].max() > 0:
                 left = free_x
-        level = 1 if win_w > 1.4 * size else 0
+        level = 1 if win_w > 1.4 * out_w else 0
         unit = 0.5**level
         angle = np.deg2rad(rnd.normal(0, geo.rotate / 2)) if rnd.random() < 0.5 else 0.0
         flip = -1.0 if rnd.random() < 0.5 else 1.0
         cos, sin = np.cos(angle), np.sin(angle)
-        sx, sy = size / win_w / unit, size / win_h / unit
+        sx, sy = out_w / win_w / unit, out_h / win_h / unit
         centre = np.array([left + win_w / 2, top + win_h / 2]) * unit
         linear = np.array([[flip * cos * sx, -flip * sin * sx], [sin * sy, cos * sy]])
-        shift = np.array([size / 2, size / 2]) - linear @ centre
+        shift = np.array([out_w / 2, out_h / 2]) - linear @ centre
         warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
         solid = cv2.BORDER_REPLICATE
         alpha = (
             cv2.warpAffine(
                 self.pack.plane(index, "alpha", level),
                 warp,
-                (size, size),
+                (out_w, out_h),
                 borderMode=cv2.BORDER_CONSTANT if replace else solid,
             ).astype(np.float32)
             / 255
         )
         rgb = self.pack.plane(index, "front" if replace else "rgb", level)
-        rgb = front = cv2.warpAffine(rgb, warp, (size, size), borderMode=solid)
+        rgb = front = cv2.warpAffine(rgb, warp, (out_w, out_h), borderMode=solid)
         weight = np.ones_like(alpha)
         if not self.pack.records[index]["fine"]:
             weight[(alpha > 0.02) & (alpha < 0.98)] = 0.3
@@ -202,23 +216,25 @@ class Sampler:
 
     def background(self) -> np.ndarray:
         """A new background: scenery, a studio's gradient, or the scenery out of focus."""
-        rnd, size = self.random, self.size
+        rnd, (out_h, out_w) = self.random, self.shape
         if rnd.random() < 0.15:
             corners = rnd.uniform(0, 255, (2, 2, 3)) * rnd.uniform(0.2, 1)
             if rnd.random() < 0.6:
                 corners = corners.mean(2, keepdims=True).repeat(3, 2)
-            return cv2.resize(corners.astype(np.float32), (size, size))
+            return cv2.resize(corners.astype(np.float32), (out_w, out_h))
         scene = self.pack.plane(self.scenery[int(rnd.integers(len(self.scenery)))], "rgb")
         height, width = scene.shape[:2]
-        side = int(min(height, width) * rnd.uniform(0.35, 1.0))
-        top, left = rnd.integers(height - side + 1), rnd.integers(width - side + 1)
-        crop = np.ascontiguousarray(scene[top : top + side, left : left + side])
-        shrink = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-        crop = cv2.resize(crop, (size, size), interpolation=shrink)
+        unit = min(height / out_h, width / out_w) * rnd.uniform(0.35, 1.0)  # its pixels a pixel
+        win_h, win_w = int(out_h * unit), int(out_w * unit)
+        top, left = rnd.integers(height - win_h + 1), rnd.integers(width - win_w + 1)
+        crop = np.ascontiguousarray(scene[top : top + win_h, left : left + win_w])
+        shrink = cv2.INTER_AREA if unit > 1 else cv2.INTER_LINEAR
+        crop = cv2.resize(crop, (out_w, out_h), interpolation=shrink)
         if rnd.random() < 0.5:
             crop = crop[:, ::-1]
         if rnd.random() < 0.35:
-            crop = cv2.GaussianBlur(np.ascontiguousarray(crop), (0, 0), rnd.uniform(1, size / 40))
+            sigma = rnd.uniform(1, self.size / 40)
+            crop = cv2.GaussianBlur(np.ascontiguousarray(crop), (0, 0), sigma)
         gain = rnd.uniform(0.6, 1.3, 3) if rnd.random() < 0.4 else rnd.uniform(0.7, 1.2)
         return np.clip(crop * gain, 0, 255)
 

@@ -125,6 +125,17 @@ def parameters(model: BSHM, stage: str, rate: float) -> list[dict]:
     return [dict(group, lr=rate * group["scale"]) for group in groups]
 
 
+def learn(model: BSHM, stage: str) -> None:
+    """Training mode for what the stage trains; the joint stage keeps batch norm's statistics.
+
+    Its batches are too small to speak for all photos.
+    """
+    model.eval()
+    if stage == "joint":
+        return
+    getattr(model, stage).train()
+
+
 class Average:
     """Exponential moving average of a model's state; a young average follows quickly."""
 
@@ -167,13 +178,16 @@ def train(args: argparse.Namespace) -> None:
         start = saved["step"]
     geometry = Geometry(zoom=(0.3, 1.3)) if args.stage == "mrn" else Geometry()
     samples = Samples(
-        args.pack, size=args.size, fine_only=args.stage in ("qun", "mrn"), geometry=geometry
+        args.pack,
+        size=args.size,
+        batch=args.batch,
+        cell=64 if args.stage == "joint" else 32,
+        fine_only=args.stage in ("qun", "mrn"),
+        geometry=geometry,
     )
     samples.seed = args.seed + start
     loader = iter(DataLoader(samples, args.batch, num_workers=args.workers, prefetch_factor=4))
-    model.train()
-    if args.stage == "mrn":
-        model.qun.eval()
+    learn(model, args.stage)
     running, began = 0.0, time.time()
     for step in range(start, args.steps):
         warm = min(1.0, (step + 1) / 100)

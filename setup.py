@@ -37,6 +37,10 @@ setup(
             'pillow-heif>=0.16; python_version >= "3.8"',
             'pillow>=11.3; python_version >= "3.9"',  # AVIF
         ],
+        "convert": [
+            'tensorflow>=2.16; python_version >= "3.10"',
+            'tf2onnx>=1.17; python_version >= "3.10"',
+        ],
         "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13"],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
+import subprocess
 import sys
 from typing import Iterator
 
@@ -37,12 +37,16 @@ def _facts() -> Iterator[tuple[str, str]]:
     for name, version in _versions():
         yield "package", "%s %s" % (name, version)
     yield "engines", ", ".join(engines.installed()) or "none: pip install onnxruntime"
-    yield "devices", ", ".join(_devices())
+    yield from (("gpu", gpu) for gpu in _gpus())
     try:
-        chosen = weights.resolve("auto", engines.installed())
-        yield "weights", "%s: %s (%s)" % (chosen.name, chosen.path, chosen.why)
-    except BshmError as error:
-        yield "weights", str(error)
+        from bshm.matting import Matting
+
+        with Matting() as matting:
+            chosen = matting.weights
+            yield "weights", "%s: %s (%s)" % (chosen.name, chosen.path, chosen.why)
+            yield "runs on", "%s, %s" % (chosen.engine, matting.note or matting.device)
+    except (BshmError, ImportError) as error:  # a broken installation is what is reported most
+        yield "fault", str(error)
     yield "cache", str(weights.cache())
 
 
@@ -58,12 +62,12 @@ def _versions() -> Iterator[tuple[str, str]]:
             continue
 
 
-def _devices() -> Iterator[str]:
-    """Devices that the installed engines were built for."""
-    yield "cpu"
-    if importlib.util.find_spec("onnxruntime"):
-        import onnxruntime
-
-        for device in ("cuda", "tensorrt"):
-            if any(device in name.lower() for name in onnxruntime.get_available_providers()):
-                yield "%s (onnxruntime)" % device
+def _gpus() -> list[str]:
+    """A line an NVIDIA GPU that the driver shows: name, driver, memory."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ["none seen: nvidia-smi does not run here"]
+    said = answer.stdout.decode(errors="replace").strip().splitlines()
+    return said or ["none seen: nvidia-smi shows nothing"]

@@ -313,8 +313,17 @@ def test_closed_stdout_does_not_stop_the_work(tmp_path, small):
 
 def test_info_is_fit_for_a_bug_report():
     said = bshm("info").stdout.decode()
-    for word in ("bshm", "python", "numpy", "engines", "devices", "weights", "cache"):
-        assert re.search(r"^%s\b|\b%s\b" % (word, word), said, re.M), word
+    for word in ("bshm", "python", "system", "engines", "gpu", "weights", "runs on", "cache"):
+        assert re.search(r"^%s +\S" % word, said, re.M), word
+    assert re.search(r"^package +numpy \d", said, re.M)
+    assert re.search(r"^runs on +(onnx|tensorflow), ", said, re.M)
+    assert "fault" not in said
+
+
+def test_info_names_what_is_broken(tmp_path):
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object')")
+    said = bshm("info", env={**os.environ, "PYTHONPATH": str(tmp_path)}).stdout.decode()
+    assert re.search(r"^fault +libGL.so.1: cannot open shared object", said, re.M)
 
 
 def test_help_and_import_load_nothing_heavy():

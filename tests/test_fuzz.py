@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bshm import images
-from bshm.errors import InputError
 from bshm.sources import expand
+from tests.fuzz_decode import CORPUS, check
 
 EXAMPLES = settings(
     max_examples=100,
@@ -51,19 +50,6 @@ def edited(data, edits):
     return bytes(data)
 
 
-def check(data):
-    try:
-        photo = images.decode(data, "photo", 1_000_000)
-    except InputError as error:
-        assert str(error).startswith("photo: ") and "\n" not in str(error)
-        return
-    height, width, channels = photo.rgb.shape
-    assert photo.rgb.dtype == np.uint8 and channels == 3 and 0 < height * width <= 1_000_000
-    if photo.alpha is not None:
-        assert photo.alpha.dtype == np.uint8 and photo.alpha.shape == (height, width)
-    assert photo.icc is None or photo.icc[36:40] == b"acsp"
-
-
 def test_damaged_files_of_every_format(valid_file):
     @EXAMPLES
     @given(st.lists(EDITS, min_size=1, max_size=6))
@@ -71,6 +57,11 @@ def test_damaged_files_of_every_format(valid_file):
         check(edited(valid_file.data, edits))
 
     damaged()
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.iterdir()), ids=lambda path: path.name)
+def test_corpus_of_the_fuzzer(path):
+    check(path.read_bytes())
 
 
 @EXAMPLES

@@ -6,7 +6,8 @@ import re
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from bshm import __version__
 from bshm.errors import InputError
@@ -14,7 +15,6 @@ from bshm.names import printable
 
 if TYPE_CHECKING:
     import requests
-    from urllib3.util import Retry
 
 
 class Limits(NamedTuple):
@@ -25,12 +25,21 @@ class Limits(NamedTuple):
     silence_s: float = 30  # without a byte from the server
     total_s: float = 120  # everything together: name look-up, redirects, retries, the body
     redirects: int = 5
-    retries: int = 3  # of failed connections and of 500, 502, 503 and 504
+    retries: int = 3  # of failed connections, of HTTP 5xx, and of 429 with a time to come back
     backoff_s: float = 0.5  # doubles with each retry
-    retry_after_s: float = 30  # a server's wish for a pause is granted up to this
+    retry_after_s: float = 30  # a server that wishes for a longer pause is not asked again
+    per_host: int = 4  # fetches at once from one host, by the address that was named
 
 
 LIMITS = Limits()
+
+
+class _Trouble(Exception):
+    """What may be over soon: str() is the reason, ``pause_s`` what the server asks to wait."""
+
+    def __init__(self, reason: str, pause_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.pause_s = pause_s
 
 
 class Web:
@@ -43,11 +52,19 @@ class Web:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.idle: deque[requests.Session] = deque()
+        self.hosts: dict[str, threading.Semaphore] = {}
 
     def read(self, url: str, name: str) -> bytes:
         """Bytes behind a URL; ``name`` is what messages call it. Raises InputError.
 
-        The fetch has a thread of its own, for nothing else ends a name look-up that hangs or
+        Waits for its turn at the host, which is not counted as time of the fetch.
+        """
+        host = urlsplit(url).netloc.rpartition("@")[2].lower()
+        with self.hosts.setdefault(host, threading.Semaphore(self.limits.per_host)):
+            return self._in_time(url, name)
+
+    def _in_time(self, url: str, name: str) -> bytes:
+        """The fetch, in a thread of its own: nothing else ends a name look-up that hangs, or
         headers that trickle in. One that is late is left behind and dies with its connection.
         """
         outcome: list[bytes | InputError] = []
@@ -69,6 +86,23 @@ class Web:
         return outcome[0]
 
     def _fetch(self, url: str, name: str, deadline: float) -> bytes:
+        """The bytes, at the last of ``Limits.retries`` tries if need be."""
+        for tried in range(self.limits.retries + 1):
+            try:
+                return self._try(url, name, deadline)
+            except _Trouble as trouble:
+                reason, asked = str(trouble), trouble.pause_s or 0
+                pause = max(asked, self.limits.backoff_s * 2**tried)
+                if asked > self.limits.retry_after_s:
+                    reason += " and asks to wait %.0f s" % asked
+                    break
+                if time.monotonic() + pause > deadline:
+                    break
+            if tried < self.limits.retries:
+                time.sleep(pause)
+        raise InputError("%s: %s" % (name, reason))
+
+    def _try(self, url: str, name: str, deadline: float) -> bytes:
         import requests
         from urllib3.exceptions import HTTPError
 
@@ -86,9 +120,12 @@ class Web:
         except requests.exceptions.InvalidSchema as error:
             raise InputError("%s: redirects to something that is not http(s)" % name) from error
         except requests.exceptions.ChunkedEncodingError as error:
-            raise InputError("%s: the download broke off" % name) from error
+            raise _Trouble("the download broke off") from error
         except (requests.RequestException, HTTPError, ValueError) as error:
-            raise InputError("%s: cannot be fetched: %s" % (name, _root_cause(error))) from error
+            reason = "cannot be fetched: %s" % _root_cause(error)
+            if _may_pass(error):
+                raise _Trouble(reason) from error
+            raise InputError("%s: %s" % (name, reason)) from error
         finally:
             self.idle.append(session)
 
@@ -96,8 +133,11 @@ class Web:
         limit = self.limits.body_bytes
         too_large = InputError("%s: is larger than the limit of %.0f MB" % (name, limit / 1e6))
         if not 200 <= response.status_code < 300:
-            told = "HTTP %d %s" % (response.status_code, response.reason)
-            raise InputError("%s: the server says %s" % (name, printable(told.strip())))
+            told = printable(("HTTP %d %s" % (response.status_code, response.reason)).strip())
+            pause = _asks_to_wait(response)
+            if response.status_code >= 500 or (response.status_code == 429 and pause is not None):
+                raise _Trouble("the server says " + told, pause)
+            raise InputError("%s: the server says %s" % (name, told))
         declared = re.fullmatch(r"[0-9]{1,18}", response.headers.get("Content-Length", ""))
         if declared and int(declared.group()) > limit:
             raise too_large
@@ -111,7 +151,7 @@ class Web:
                 raise self._late(name)
         # Bytes on the wire, not those of `parts`: a server may have compressed them unasked.
         if declared and response.raw.tell() < int(declared.group()):
-            raise InputError("%s: the download broke off" % name)
+            raise _Trouble("the download broke off")
         return b"".join(parts)
 
     def _late(self, name: str) -> InputError:
@@ -119,39 +159,35 @@ class Web:
 
     def _session(self) -> requests.Session:
         import requests
-        from requests.adapters import HTTPAdapter
 
         session = requests.Session()
         session.headers["User-Agent"] = "bshm/%s" % __version__
         session.headers["Accept"] = "image/*, */*;q=0.5"
         session.headers["Accept-Encoding"] = "identity"  # photos are compressed already
         session.max_redirects = self.limits.redirects
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=_retry(self.limits)))
         return session
 
 
-def _retry(limits: Limits) -> Retry:
-    """Retries of failed connections and of a server's temporary troubles."""
-    from urllib3.exceptions import ReadTimeoutError
+def _asks_to_wait(response: requests.Response) -> float | None:
+    """Seconds, of the header Retry-After, which may hold a date; None without a sound one."""
+    from urllib3.exceptions import HTTPError
     from urllib3.util import Retry
 
-    class Patience(Retry):
-        def get_retry_after(self, response: object) -> float | None:
-            wish = super().get_retry_after(response)  # type: ignore[arg-type]
-            return None if wish is None else min(wish, limits.retry_after_s)
+    try:
+        return Retry().get_retry_after(response.raw)
+    except HTTPError:
+        return None
 
-        def increment(self, *args: Any, **details: Any) -> Retry:  # type: ignore[override]
-            if isinstance(details.get("error"), ReadTimeoutError):
-                raise details["error"]  # silent for so long: it has had its time
-            return super().increment(*args, **details)
 
-    return Patience(
-        total=limits.retries,
-        status_forcelist=(500, 502, 503, 504),
-        backoff_factor=limits.backoff_s,
-        raise_on_status=False,
+def _may_pass(error: Exception) -> bool:
+    """Whether it was a failed connection. One that was silent for long has had its time."""
+    import requests
+    from urllib3.exceptions import ReadTimeoutError
+
+    lasting = isinstance(error, requests.exceptions.SSLError) or any(
+        isinstance(cause, ReadTimeoutError) for cause in error.args
     )
+    return isinstance(error, requests.ConnectionError) and not lasting
 
 
 def _root_cause(error: BaseException) -> str:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import email.utils
 import os
 import socket
+import subprocess
+import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -96,10 +102,123 @@ def test_temporary_trouble_is_retried(web, status):
     assert fetch(web, "/x.jpg") == b"photo"
 
 
-def test_lasting_trouble_is_given_up(web):
-    web["/x.jpg"] = lambda request: request.reply(b"", 503, Retry_After=3600)
-    assert "HTTP 503" in fetch_refused(web, "/x.jpg", retries=2, retry_after_s=0.001)
+@pytest.mark.parametrize("status", [500, 503, 520])
+def test_lasting_trouble_is_given_up(web, status):
+    web["/x.jpg"] = lambda request: request.reply(b"", status)
+    assert "the server says HTTP %d" % status in fetch_refused(web, "/x.jpg", retries=2)
     assert len(web.requests) == 3
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """What would have been slept, in seconds."""
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    return slept
+
+
+def test_pauses_grow(web, pauses):
+    web["/x.jpg"] = lambda request: request.reply(b"", 500)
+    fetch_refused(web, "/x.jpg", backoff_s=0.5, retries=3)
+    assert pauses == [0.5, 1, 2]
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_server_that_asks_to_wait_is_heard(web, pauses, status):
+    def answer(request):
+        later = len(web.requests) > 1
+        request.reply(b"photo", 200) if later else request.reply(b"", status, Retry_After=7)
+
+    web["/x.jpg"] = answer
+    assert fetch(web, "/x.jpg") == b"photo" and pauses == [7]
+
+
+def test_a_date_to_come_back_is_heard_and_nonsense_is_not(web, pauses):
+    soon = email.utils.formatdate(time.time() + 9, usegmt=True)
+    web["/x.jpg"] = lambda request: request.reply(b"", 503, Retry_After=soon)
+    fetch_refused(web, "/x.jpg", retries=1)
+    assert 0 < pauses[0] <= 9
+    web["/y.jpg"] = lambda request: request.reply(b"", 503, Retry_After="soon")
+    fetch_refused(web, "/y.jpg", retries=1, backoff_s=0.25)
+    assert pauses[1] == 0.25
+
+
+def test_a_server_that_asks_for_too_long_a_pause_is_not_asked_again(web, pauses):
+    web["/x.jpg"] = lambda request: request.reply(b"", 503, Retry_After=3600)
+    said = fetch_refused(web, "/x.jpg")
+    assert said.endswith("the server says HTTP 503 Service Unavailable and asks to wait 3600 s")
+    assert len(web.requests) == 1 and pauses == []
+
+
+def test_no_pause_goes_past_the_deadline(web, pauses):
+    web["/x.jpg"] = lambda request: request.reply(b"", 503, Retry_After=25)
+    assert "HTTP 503" in fetch_refused(web, "/x.jpg", total_s=20)
+    assert len(web.requests) == 1 and pauses == []
+
+
+class Crowd:
+    """Answers only when so many requests are there at once; knows the most there ever were."""
+
+    def __init__(self, size):
+        self.barrier, self.lock, self.here, self.most = (
+            threading.Barrier(size),
+            threading.Lock(),
+            0,
+            0,
+        )
+
+    def __call__(self, request):
+        with self.lock:
+            self.here += 1
+            self.most = max(self.most, self.here)
+        self.barrier.wait(20)
+        with self.lock:
+            self.here -= 1
+        request.reply(b"photo")
+
+
+def fetch_all(addresses, **limits):
+    sources = expand(addresses, limits=QUICK._replace(**limits))
+    with ThreadPoolExecutor(16) as pool:
+        return list(pool.map(lambda source: source.read(), sources))
+
+
+def test_one_host_is_asked_for_a_few_photos_at_once_and_no_more(web):
+    crowd = Crowd(3)
+    for number in range(12):
+        web["/%d.jpg" % number] = crowd
+    users = ("", "me:secret@")
+    addresses = [web.url("/%d.jpg" % number, users[number % 2]) for number in range(12)]
+    assert fetch_all(addresses, per_host=3) == [b"photo"] * 12
+    assert crowd.most == 3
+
+
+def test_hosts_do_not_wait_for_each_other(web):
+    crowd = Crowd(6)
+    for number in range(6):
+        web["/%d.jpg" % number] = crowd
+    addresses = [web.url("/%d.jpg" % number) for number in range(6)]
+    addresses[::2] = [url.replace("127.0.0.1", "localhost") for url in addresses[::2]]
+    assert fetch_all(addresses, per_host=3) == [b"photo"] * 6
+
+
+def test_the_command_fetches_several_at_once(web, tmp_path):
+    crowd = Crowd(LIMITS.per_host)
+    for number in range(2 * LIMITS.per_host):
+        web["/%d.jpg" % number] = crowd
+    addresses = [web.url("/%d.jpg" % number) for number in range(2 * LIMITS.per_host)]
+    script = str(Path(__file__).parent.parent / "inference_bshm.py")
+    command = [sys.executable, script, "-i", *addresses, "-d", str(tmp_path)]
+    done = subprocess.run(command, stdout=-1, stderr=-1, timeout=120)
+    assert done.returncode == 1 and crowd.most == LIMITS.per_host
+    assert done.stderr.count(b": is text, not an image") == len(addresses)
+
+
+def test_a_fetch_that_failed_makes_way_for_the_next(web):
+    web["/x.jpg"] = lambda request: request.reply(b"", 404)
+    sources = expand([web.url("/x.jpg")] * 5, limits=QUICK._replace(per_host=1))
+    for source in sources:
+        assert "HTTP 404" in refusal(source)
 
 
 def test_dropped_connection_is_retried(web):
@@ -125,8 +244,8 @@ def test_refused_connection_and_unknown_host_are_told_in_plain_words():
 
 def test_silent_server_is_given_up_and_not_asked_again(web):
     web["/x.jpg"] = lambda request: web.over.wait(20)
-    assert "timed out" in fetch_refused(web, "/x.jpg", silence_s=0.05)
-    assert len(web.requests) == 1
+    assert "timed out" in fetch_refused(web, "/x.jpg", silence_s=0.5)
+    assert len(web.requests) <= 1
 
 
 def drip(web, request, begin):
@@ -182,6 +301,7 @@ def test_download_that_breaks_off_is_an_error(web, headers, body):
 
     web["/x.jpg"] = answer
     assert "the download broke off" in fetch_refused(web, "/x.jpg")
+    assert len(web.requests) == 1 + QUICK.retries
 
 
 def test_redirects_are_followed_within_limits(web):

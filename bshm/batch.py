@@ -54,6 +54,7 @@ class Result:
     job: Job
     status: str
     error: str = ""
+    size: int = 0  # bytes of the photo's file
     width: int = 0
     height: int = 0
     timings: Timings = field(default_factory=Timings)
@@ -135,16 +136,22 @@ def _matte(
             pixels = matting.cutout(photo.rgb, result.timings)
     except BshmError as error:
         return _known(_failed(result, error))
-    return writer.submit(_write, result, pixels, photo, options)
+    return writer.submit(_write, result, pixels, photo.icc, photo.alpha, options)
 
 
-def _write(result: Result, pixels: np.ndarray, photo: images.Photo, options: Options) -> Result:
+def _write(
+    result: Result,
+    pixels: np.ndarray,
+    icc: bytes | None,
+    alpha: np.ndarray | None,
+    options: Options,
+) -> Result:
     output = result.job.output
     try:
         with result.timings.measure("write"):
-            if photo.alpha is not None:
-                _keep_transparency(pixels, photo.alpha)
-            data = png.encode_png(pixels, photo.icc, _mark(result.job.source, options))
+            if alpha is not None:
+                _keep_transparency(pixels, alpha)
+            data = png.encode_png(pixels, icc, _mark(result.job.source, result.size, options))
             if output is not None:
                 png.write_atomic(output, data)
             elif options.stdout is not None:
@@ -163,9 +170,8 @@ def _keep_transparency(pixels: np.ndarray, alpha: np.ndarray) -> None:
         pixels[matte == 0] = 0
 
 
-def _mark(source: Source, options: Options) -> str:
+def _mark(source: Source, size: int, options: Options) -> str:
     """What a finished output says about its photo, so that no other photo's is taken for it."""
-    size = source.path.stat().st_size if source.path and source.path.is_file() else 0
     name = source.path.name if source.path else source.name
     return "%s of %s, %d bytes" % ("alpha" if options.only_alpha else "cutout", name, size)
 
@@ -182,7 +188,7 @@ class _Reader:
     ) -> None:
         self.fetchers, self.decoder = fetchers, decoder
         self.options, self.inputs = options, inputs
-        self.futures: deque[Future] = deque(maxlen=2 * FETCH_AHEAD)
+        self.unfinished: set[Future] = set()
 
     def read_ahead(self, jobs: Iterable[Job]) -> Iterator[tuple]:
         """Pairs of a result to fill in and a future photo (None where nothing is to be read)."""
@@ -219,7 +225,11 @@ class _Reader:
     def _is_done(self, job: Job) -> bool:
         if job.output is None or not self.options.skip_existing:
             return False
-        return png.is_finished_png(job.output, _mark(job.source, self.options))
+        try:
+            size = os.stat(str(job.source.path)).st_size if job.source.path else 0
+        except OSError:  # reading it will tell
+            return False
+        return png.is_finished_png(job.output, _mark(job.source, size, self.options))
 
     def _decode(self, result: Result, data: Future[bytes]) -> images.Photo:
         content = data.result()
@@ -228,18 +238,23 @@ class _Reader:
 
     def _submit(self, pool: ThreadPoolExecutor, *call: object) -> Future:
         future: Future = pool.submit(*call)  # type: ignore[arg-type]
-        self.futures.append(future)
+        self.unfinished.add(future)
+        # Finished ones hold whole photos.
+        future.add_done_callback(self.unfinished.discard)
         return future
 
     def cancel(self) -> None:
         """Give up what has not begun; ``shutdown`` learnt that only in Python 3.9."""
-        for future in self.futures:
+        for future in list(self.unfinished):
             future.cancel()
 
 
 def _fetch(result: Result) -> bytes:
     with result.timings.measure("read"):
-        return result.job.source.read()
+        data = result.job.source.read()
+    # Of what was read: by the time of writing, the file may be another.
+    result.size = len(data) if result.job.source.path else 0
+    return data
 
 
 def _failed(result: Result, error: BshmError) -> Result:

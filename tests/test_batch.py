@@ -1,0 +1,95 @@
+"""Runs over many photos, with a stand-in for the network: what is held, and what is recorded."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bshm import batch
+from bshm.sources import Source, expand
+
+
+class Everybody:
+    """A stand-in for Matting that takes all for people, and counts the photos still held."""
+
+    def __init__(self):
+        self.seen, self.most_held = [], 0
+
+    def alpha(self, rgb, timings=None):
+        return np.ones(rgb.shape[:2], np.float32)
+
+    def cutout(self, rgb, timings=None):
+        self.seen.append(weakref.ref(rgb))
+        self.most_held = max(self.most_held, sum(ref() is not None for ref in self.seen))
+        return np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+
+    def close(self):
+        pass
+
+
+def run(sources, out, matting=None, **options):
+    results = []
+    jobs = batch.plan(sources, out)
+    load = partial(lambda matting: matting, matting or Everybody())
+    batch.run(jobs, load, results.append, batch.Options(**options))
+    return results
+
+
+def statuses(results):
+    return [result.status for result in results]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A function that makes a folder of so many small photos."""
+
+    def make(count):
+        folder = tmp_path / "in"
+        folder.mkdir()
+        Image.new("RGB", (9, 7), (200, 50, 90)).save(folder / "0000.png")
+        data = (folder / "0000.png").read_bytes()
+        for number in range(1, count):
+            (folder / ("%04d.png" % number)).write_bytes(data)
+        return folder
+
+    return make
+
+
+def test_photos_are_let_go_once_they_are_matted(tmp_path, photos):
+    matting = Everybody()
+    results = run(expand([str(photos(40))]), tmp_path / "out", matting)
+    assert statuses(results) == ["done"] * 40
+    assert matting.most_held <= 2
+
+
+def test_photo_that_is_replaced_after_it_was_read_is_not_taken_for_done(tmp_path, photos):
+    [source] = expand([str(photos(1))])
+
+    def read():
+        data = source.path.read_bytes()
+        Image.new("RGB", (90, 70)).save(source.path)
+        return data
+
+    slow = Source(source.name, source.stem, read, source.path)
+    assert statuses(run([slow], tmp_path / "out")) == ["done"]
+    [result] = run([source], tmp_path / "out", skip_existing=True)
+    assert (result.status, result.width) == ("done", 90)
+    assert statuses(run([source], tmp_path / "out", skip_existing=True)) == ["skipped"]
+
+
+def test_five_thousand_photos_are_skipped_without_being_read(tmp_path, photos):
+    folder = photos(5000)
+    everybody = Everybody()
+    assert statuses(run(expand([str(folder)]), tmp_path / "out", everybody)) == ["done"] * 5000
+    (folder / "0007.png").unlink()
+    (folder / "0012.png").write_bytes(bytes((folder / "0012.png").stat().st_size))
+    (tmp_path / "out" / "0042.png").write_bytes(b"cut short")
+    sources = expand([str(folder)])
+    results = run(sources, tmp_path / "out", everybody, skip_existing=True)
+    assert len(results) == 4999 and len(everybody.seen) == 5001
+    assert [result.job.source.stem for result in results if result.status == "done"] == ["0042"]
+    assert statuses(results).count("skipped") == 4998

@@ -18,7 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tqdm import tqdm
 
 from benchmarks.composites import Backgrounds
-from benchmarks.mattes import PRESETS, Mattes, OnnxMattes, OurMattes, Preset, StoredMattes
+from benchmarks.mattes import (
+    PRESETS,
+    FirstLook,
+    Mattes,
+    OnnxMattes,
+    OurMattes,
+    Preset,
+    StoredMattes,
+)
 from benchmarks.pairs import Pair, find_pairs, read_alpha, read_photo
 from benchmarks.scores import Score, by_group, score, table
 from benchmarks.sheet import Worst
@@ -58,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     tools = parser.add_argument_group("what to measure (default: --engine bshm)")
     tools.add_argument("--engine", choices=["bshm"], help="our own matting")
     tools.add_argument("--weights", default="auto", help="weights for our own (default: auto)")
+    tools.add_argument(
+        "--first-look", action="store_true", help="our own without the closer look at small people"
+    )
     tools.add_argument("--model", type=Path, action="append", default=[], metavar="FILE.onnx")
     tools.add_argument("--preset", choices=sorted(PRESETS), default="isnet", help="for --model")
     tools.add_argument("--size", type=int, help="input size, instead of the preset's")
@@ -113,6 +124,8 @@ def _tools(options: argparse.Namespace) -> list[Mattes]:
         raise ValueError("--mattes were made from the photos and cannot go with --composites")
     tools: list[Mattes] = [OnnxMattes(path, preset) for path in options.model]
     tools += [StoredMattes(folder) for folder in options.mattes]
+    if options.first_look:
+        tools.insert(0, FirstLook(options.weights))
     if options.engine or not tools:
         tools.insert(0, OurMattes(options.weights))
     return tools

@@ -57,6 +57,22 @@ class OurMattes:
         return self._matting.alpha(rgb)
 
 
+class FirstLook:
+    """This project's own matting without the closer look at people small in the frame."""
+
+    def __init__(self, weights: str) -> None:
+        from bshm import Matting
+
+        self._matting = Matting(weights=weights)
+        self.name = self._matting.weights.name + ", first look"
+
+    def alpha(self, rgb: np.ndarray, stem: str) -> np.ndarray:
+        from bshm import refine
+
+        first, small = self._matting._forward(rgb)
+        return refine.upsample(first, rgb, small)
+
+
 class OnnxMattes:
     """A matte model [1, 3, h, w] -> [1, 1, h, w] in an ONNX file, fed as its preset says."""
 

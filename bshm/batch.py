@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple
@@ -90,6 +90,8 @@ def run(
     is being written is finished and reported before KeyboardInterrupt goes on.
     """
     jobs = list(jobs)
+    for folder in {job.output.parent for job in jobs if job.output}:
+        png.clear_up(folder)
     inputs = {os.path.realpath(str(job.source.path)) for job in jobs if job.source.path}
     fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
@@ -98,6 +100,10 @@ def run(
     matting: Matting | None = None
     try:
         for result, future in reader.read_ahead(jobs):
+            while future and writes and not future.done():  # a photo that is long in coming
+                wait([future, writes[0]], return_when=FIRST_COMPLETED)
+                if writes[0].done():
+                    report(writes.popleft().result())
             if result.status == "reading":
                 if matting is None:
                     with result.timings.measure("load"):

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, NoReturn, Sequence
 
 from bshm.errors import BshmError, OutputError
 from bshm.flags import SAMPLE, build_parser
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from bshm.matting import Matting
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+SCREEN = 20  # lines of a terminal that are surely in sight
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. See ``bshm --help``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _fill_closed_streams()
     try:
         if arguments and arguments[0] in COMMANDS:
             return COMMANDS[arguments[0]](arguments[1:])
@@ -66,22 +68,23 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
 
     counts: dict[str, int] = {"done": 0, "skipped": 0, "failed": 0}
     total = Timings()
+    failures: list[str] = []
     progress = _progress(len(jobs), args.quiet)
 
     def report(result: Result) -> None:
         counts[result.status] += 1
         for stage, spent in result.timings.items():
             total[stage] = total.get(stage, 0.0) + spent
-        progress.update()
-        if result.status == "failed":
-            progress.clear()
-            _say(result.error)
-        if args.json:
-            _print(json.dumps(_record(result)))
-        elif result.status == "done" and result.job.output is not None:
-            _print(str(result.job.output))
-        elif result.status == "skipped" and args.verbose:
-            _say("%s: already done" % result.job.source.name)
+        with progress.aside():
+            if result.status == "failed":
+                failures.append(result.error)
+                _say(result.error)
+            if args.json:
+                _print(json.dumps(_record(result)))
+            elif result.status == "done" and result.job.output is not None:
+                _print(str(result.job.output))
+            elif result.status == "skipped" and args.verbose:
+                _say("%s: already done" % result.job.source.name)
 
     try:
         with _terminable():
@@ -90,14 +93,31 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
         progress.close()
         left = len(jobs) - sum(counts.values())
         _say("interrupted: %d done, %d left; go on with --skip-existing" % (counts["done"], left))
-        # A download may still block in its thread, and nothing else is under way.
-        os._exit(INTERRUPTED)
+        _leave(INTERRUPTED)
+    except BshmError as error:
+        progress.close()
+        _say(str(error))
+        _leave(FAILED)
     progress.close()
     if args.timing:
         _print_timing(total, counts["done"])
     if len(jobs) > 1 and not args.quiet:
+        if len(jobs) > SCREEN:  # the lines above are long out of sight
+            _say_again(failures)
         _say("%(done)d done, %(skipped)d skipped, %(failed)d failed" % counts)
     return FAILED if counts["failed"] else OK
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit at once: a download may still block in its thread, and nothing else is under way."""
+    os._exit(code)
+
+
+def _say_again(failures: list[str]) -> None:
+    for line in failures[:SCREEN]:
+        _say("failed: " + line)
+    if len(failures) > SCREEN:
+        _say("failed: %d more, named above" % (len(failures) - SCREEN))
 
 
 def _load(args: argparse.Namespace) -> Matting:
@@ -146,33 +166,63 @@ def _progress(count: int, quiet: bool) -> Any:
         return _Silent()
     from tqdm import tqdm
 
-    return tqdm(total=count, unit="photo", dynamic_ncols=True)
+    class Bar(tqdm):
+        @contextlib.contextmanager
+        def aside(self) -> Iterator[None]:
+            """One more photo is done; what is printed meanwhile goes above the bar."""
+            self.clear()
+            yield
+            self.update()
+            self.refresh()
+
+    return Bar(total=count, unit="photo", dynamic_ncols=True, smoothing=0.05)
 
 
 class _Silent:
-    def update(self) -> None: ...
-
-    def clear(self) -> None: ...
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        yield
 
     def close(self) -> None: ...
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM, what schedulers send, ends a run as gently as Ctrl-C."""
+    """What schedulers and closing terminals send ends a run as gently as Ctrl-C.
+
+    Unless it is ignored, as nohup has it.
+    """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    names = (name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+    before = {number: signal.getsignal(number) for number in map(signal.Signals.__getitem__, names)}
+    before = {number: way for number, way in before.items() if way != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, way in before.items():
+            signal.signal(number, way)
+
+
+def _fill_closed_streams() -> None:
+    """Let no file that is opened take the number of a stream that the shell closed (``2>&-``)."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:  # print would turn to stdout
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - to the end of the process
 
 
 def _say(line: str) -> None:
-    print("bshm: " + line, file=sys.stderr)
+    """A line for stderr. Nobody may be there any more; the work goes on."""
+    with contextlib.suppress(OSError):
+        print("bshm: " + line, file=sys.stderr, flush=True)
 
 
 def _print(line: str) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, BinaryIO, Iterator
 
 from bshm.errors import OutputError
 
@@ -125,21 +126,60 @@ def write_atomic(path: Path, data: bytes) -> None:
             with open(str(path), "wb") as file:
                 file.write(data)
             return
-        folder = os.path.dirname(target)
-        os.makedirs(folder, exist_ok=True)
-        scratch = os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
-        try:
-            # Not tempfile: its files are for their owner only, whatever the umask.
-            with open(scratch, "xb") as file:
-                file.write(data)
-            os.replace(scratch, target)
-        finally:
-            with contextlib.suppress(OSError):  # gone after the rename
-                os.unlink(scratch)
+        for left in (2, 1, 0):
+            try:
+                _write_and_rename(target, data)
+                return
+            except FileNotFoundError:  # another run saw the file before it was locked
+                if not left:
+                    raise
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
         number = error.errno if isinstance(error, OSError) else None
         reason = _WRITE_ERRORS.get(number or 0, getattr(error, "strerror", None) or error)
         raise OutputError("%s: cannot be written: %s" % (path, reason)) from error
+
+
+def _write_and_rename(target: str, data: bytes) -> None:
+    folder = os.path.dirname(target)
+    os.makedirs(folder, exist_ok=True)
+    scratch = os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
+    try:
+        # Not tempfile: its files are for their owner only, whatever the umask.
+        with open(scratch, "xb") as file:
+            with contextlib.suppress(OSError):  # not every file system has locks
+                _lock(file)
+            file.write(data)
+            if os.name != "nt":  # Windows renames no open file, and removes none
+                file.flush()
+                os.replace(scratch, target)
+        if os.name == "nt":
+            os.replace(scratch, target)
+    finally:
+        with contextlib.suppress(OSError):  # gone after the rename
+            os.unlink(scratch)
+
+
+def clear_up(folder: Path) -> None:
+    """Remove what runs that were killed in the midst of writing left in a folder.
+
+    Files that another run is writing are locked, and stay. Raises nothing.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(str(folder)):
+            if re.fullmatch(r"\.bshm-[0-9a-f]{16}\.tmp", name):
+                scratch = os.path.join(str(folder), name)
+                with contextlib.suppress(OSError):
+                    with open(scratch, "rb") as file:
+                        _lock(file)
+                    os.unlink(scratch)
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock an open file until it is closed; raises OSError if another process has."""
+    if os.name != "nt":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _deflate(rows: np.ndarray, channels: int) -> Iterator[bytes]:

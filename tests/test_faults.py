@@ -1,0 +1,336 @@
+"""The real command where things go wrong: disks, folders, files, signals, streams.
+
+Where a test must act in mid-run, the run waits for it: one of its photos comes from a pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if os.name == "nt":
+    pytest.skip("POSIX only", allow_module_level=True)
+
+import resource
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = str(ROOT / "inference_bshm.py")
+COMMAND = [sys.executable, SCRIPT]
+SIZE = (96, 96)
+
+
+def bshm(*arguments, code=0, **options):
+    """Run the command to its end."""
+    command = [*COMMAND, *map(str, arguments)]
+    done = subprocess.run(command, stdout=-1, stderr=-1, timeout=120, **options)
+    assert done.returncode == code, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    return done
+
+
+def lines(stream):
+    return stream.decode().splitlines()
+
+
+class Waiting:
+    """A run in the midst of its work: after the photos before the pipe, it waits for the pipe.
+
+    Of the photos after the pipe, those beyond the read-ahead are not read before ``feed``.
+    """
+
+    def __init__(self, before, after, *arguments, **options):
+        reader, self.pipe = os.pipe()
+        command = [*COMMAND, "-i", *before, "/dev/fd/%d" % reader, *after, *arguments]
+        self.process = subprocess.Popen(
+            list(map(str, command)), stdout=-1, stderr=-1, pass_fds=[reader], **options
+        )
+        os.close(reader)
+        self.done = [self.process.stdout.readline() for _ in before]
+
+    def feed(self, data=b""):
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.pipe, data)
+        os.close(self.pipe)
+
+    def end(self, code):
+        out, said = self.process.communicate(timeout=120)
+        assert self.process.returncode == code and b"Traceback" not in said, said.decode()
+        return lines(b"".join(self.done) + out), said.decode()
+
+
+@pytest.fixture(scope="session")
+def portrait(tmp_path_factory):
+    """A small JPEG with somebody on it."""
+    path = tmp_path_factory.mktemp("portrait") / "portrait.jpg"
+    with Image.open(ROOT / "image-matting" / "1.png") as picture:
+        picture.convert("RGB").resize(SIZE).save(path)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path, portrait):
+    """A function that makes a folder of so many photos: p00.jpg, p01.jpg, ..."""
+
+    def make(count):
+        folder = tmp_path / "in"
+        folder.mkdir()
+        for number in range(count):
+            shutil.copy(str(portrait), str(folder / ("p%02d.jpg" % number)))
+        return sorted(folder.iterdir())
+
+    return make
+
+
+def assert_whole(folder, *stems):
+    """These cutouts are in the folder, whole, and nothing else is, hidden or not."""
+    assert sorted(os.listdir(str(folder))) == sorted(stem + ".png" for stem in stems)
+    for stem in stems:
+        with Image.open(folder / (stem + ".png")) as cutout:
+            cutout.load()
+            assert (cutout.mode, cutout.size) == ("RGBA", SIZE)
+            assert np.asarray(cutout)[..., 3].max() == 255
+
+
+@contextlib.contextmanager
+def mounted(folder, options):
+    """A tmpfs on a folder; skips where only root may mount one."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, stderr=-1).returncode:
+        pytest.skip("may not mount a file system here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+# --- disks and folders ---
+
+
+def test_full_disk_costs_what_does_not_fit_and_nothing_else(tmp_path, photos):
+    out = tmp_path / "out"
+    photos(4)
+    bshm("-i", tmp_path / "in", "-d", tmp_path / "room")
+    needs = -(-(tmp_path / "room" / "p00.png").stat().st_size // 4096) * 4096
+    with mounted(out, "size=%d" % (2 * needs + 4096)):
+        done = bshm("-i", tmp_path / "in", "-d", out, code=1)
+        assert_whole(out, "p00", "p01")
+        assert lines(done.stdout) == [str(out / "p00.png"), str(out / "p01.png")]
+        assert done.stderr.count(b"cannot be written: the disk is full") == 2
+        (out / "p00.png").unlink()  # somebody makes room
+        (out / "p01.png").unlink()
+        (tmp_path / "in" / "p00.jpg").unlink()
+        (tmp_path / "in" / "p01.jpg").unlink()
+        bshm("-i", tmp_path / "in", "-d", out, "--skip-existing")
+        assert_whole(out, "p02", "p03")
+
+
+def test_limit_on_file_sizes_leaves_no_partial_file(tmp_path, photos):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    photos(2)
+    done = bshm("-i", tmp_path / "in", "-d", tmp_path / "out", code=1, preexec_fn=limit)
+    assert done.stderr.count(b"cannot be written: ") == 2
+    assert_whole(tmp_path / "out")
+
+
+def test_read_only_folder_is_named(tmp_path, photos):
+    out = tmp_path / "out"
+    [photo] = photos(1)
+    with mounted(out, "ro"):
+        for folder in (out, out / "new"):
+            said = bshm("-i", photo, "-d", folder, code=1).stderr.decode()
+            assert str(folder / "p00.png") in said and "the file system is read-only" in said
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may do anything")
+def test_forbidden_folders_and_photos_are_named(tmp_path, photos):
+    secret, photo = photos(2)
+    secret.chmod(0)
+    (tmp_path / "out").mkdir(mode=0o555)
+    said = bshm("-i", secret, photo, "-d", tmp_path / "out", code=1).stderr.decode()
+    assert "p00.jpg: cannot be read: Permission denied" in said
+    assert "p01.png: cannot be written: no permission to write there" in said
+
+
+# --- photos that are not what they seem ---
+
+
+def test_photos_that_vanish_or_change_in_mid_run(tmp_path, photos, portrait):
+    first, *others = photos(20)
+    run = Waiting([first], others, "-d", tmp_path / "out")
+    gone, folder, pipe, cut, last = others[-5:]
+    for path in (gone, folder, pipe):
+        path.unlink()
+    folder.mkdir()
+    os.mkfifo(str(pipe))
+    cut.write_bytes(b"")
+    Image.open(portrait).rotate(90).save(last, quality=50)
+    run.feed(b"no photo")
+    paths, said = run.end(code=1)
+    assert [Path(path).stem for path in paths] == [
+        path.stem for path in (first, *others[:-5], last)
+    ]
+    for path, reason in [
+        (gone, "No such file"),
+        (folder, "is a folder, not a photo"),
+        (pipe, "is a named pipe"),
+        (cut, "the file is empty"),
+    ]:
+        assert "%s: " % path in said and reason in said
+    assert said.endswith("bshm: 16 done, 0 skipped, 5 failed\n")
+
+
+def test_no_kind_of_file_in_a_folder_makes_a_run_hang(tmp_path, photos, portrait):
+    photos(1)
+    folder = tmp_path / "in"
+    os.mkfifo(str(folder / "fifo.jpg"))
+    (folder / "zero.jpg").symlink_to("/dev/zero")
+    (folder / "tty.jpg").symlink_to("/dev/tty")
+    (folder / "self.jpg").symlink_to("self.jpg")
+    (folder / "up").symlink_to(folder)
+    with contextlib.suppress(PermissionError):  # for root only
+        os.mknod(str(folder / "device.jpg"), stat.S_IFCHR | 0o600, os.makedev(1, 5))
+    here = os.open(str(folder), os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("/proc/self/fd/%d/s.jpg" % here if os.path.isdir("/proc") else "s.jpg")
+        done = bshm("-i", folder, "-d", tmp_path / "out", "--recursive", code=1)
+        named = sorted(set(folder.iterdir()) - {folder / "up", folder / "p00.jpg"})
+        told = bshm("-i", *named, "-d", tmp_path / "none", code=1).stderr.decode()
+    os.close(here)
+    assert_whole(tmp_path / "out", "p00")
+    [link, tally] = [line for line in lines(done.stderr) if " on cpu " not in line]
+    assert "self.jpg: cannot be read: " in link and "1 done, 0 skipped, 1 failed" in tally
+    for path in named:
+        assert "%s: " % path in told
+    assert not (tmp_path / "none").exists()
+
+
+# --- ends of all kinds ---
+
+
+def killed_while_writing(folder, out):
+    """A run that is killed, as by kill -9, in the middle of writing its second cutout."""
+    program = (
+        "import os, signal, sys\n"
+        "replace, calls = os.replace, []\n"
+        "def killing(*paths):\n"
+        "    calls.append(paths)\n"
+        "    if len(calls) == 2:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    replace(*paths)\n"
+        "os.replace = killing\n"
+        "from bshm.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", program, "-i", str(folder), "-d", str(out)]
+    done = subprocess.run(command, cwd=str(ROOT), stdout=-1, stderr=-1, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+def test_a_rerun_after_a_kill_makes_all_whole_and_clears_up(tmp_path, photos):
+    photos(4)
+    out = tmp_path / "out"
+    killed_while_writing(tmp_path / "in", out)
+    assert len(os.listdir(str(out))) == 2 and (out / "p00.png").exists()
+    done = bshm("-i", tmp_path / "in", "-d", out, "--skip-existing", "-v")
+    assert "1 skipped" in done.stderr.decode() and len(lines(done.stdout)) == 3
+    assert_whole(out, "p00", "p01", "p02", "p03")
+
+
+def test_a_file_that_another_run_is_writing_is_left_alone(tmp_path, photos):
+    photo, other = photos(2)
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from bshm import png\n"
+        "replace = os.replace\n"
+        "def waiting(*paths):\n"
+        "    print('written', flush=True)\n"
+        "    sys.stdin.read()\n"
+        "    replace(*paths)\n"
+        "os.replace = waiting\n"
+        "png.write_atomic(Path(sys.argv[1]), b'whole')\n"
+    )
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", program, str(out / "x.png")]
+    with subprocess.Popen(command, cwd=str(ROOT), stdin=-1, stdout=-1) as writer:
+        assert writer.stdout.readline() == b"written\n"
+        bshm("-i", photo, "-d", out)
+        assert len(os.listdir(str(out))) == 2
+        writer.stdin.close()
+    assert writer.returncode == 0
+    assert (out / "x.png").read_bytes() == b"whole"
+    bshm("-i", photo, other, "-d", out, "--skip-existing")
+    assert sorted(os.listdir(str(out))) == ["p00.png", "p01.png", "x.png"]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interruption_while_waiting_for_a_photo(tmp_path, photos, sent):
+    first, *others = photos(3)
+    run = Waiting([first], others, "-d", tmp_path / "out")
+    run.process.send_signal(sent)
+    paths, said = run.end(code=130)
+    assert paths == [str(tmp_path / "out" / "p00.png")]
+    assert "interrupted: 1 done, 3 left; go on with --skip-existing" in said
+    assert_whole(tmp_path / "out", "p00")
+    run.feed()
+
+
+def test_a_run_that_is_to_outlive_its_terminal_does(tmp_path, photos):
+    first, *others = photos(2)
+    ignore = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731 - as nohup does
+    run = Waiting([first], others, "-d", tmp_path / "out", preexec_fn=ignore)
+    run.process.send_signal(signal.SIGHUP)
+    run.feed(others[0].read_bytes())
+    paths, _ = run.end(code=0)
+    assert len(paths) == 3
+
+
+def test_a_fault_of_the_whole_run_does_not_wait_for_photos_to_come(tmp_path, photos):
+    run = Waiting([], photos(1), "-d", tmp_path / "out", "--weights", "no/such.onnx")
+    _, said = run.end(code=1)
+    assert "no/such.onnx" in said
+    run.feed()
+
+
+# --- streams ---
+
+
+def test_closed_streams_are_no_places_to_write_to(tmp_path, photos):
+    photos(2)
+    (tmp_path / "in" / "p00.jpg").write_bytes(b"no photo")
+
+    def close_stderr():
+        os.close(2)
+
+    def close_all():
+        os.closerange(0, 3)
+
+    done = bshm("-i", tmp_path / "in", "-d", tmp_path / "a", code=1, preexec_fn=close_stderr)
+    assert lines(done.stdout) == [str(tmp_path / "a" / "p01.png")]
+    bshm("-i", tmp_path / "in", "-d", tmp_path / "b", code=1, preexec_fn=close_all)
+    assert_whole(tmp_path / "b", "p01")
+
+
+def test_nobody_listening_to_messages_does_not_stop_the_work(tmp_path, photos):
+    photos(2)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*COMMAND, "-i", str(tmp_path / "in"), "-d", str(tmp_path / "out")]
+    done = subprocess.run(command, stdout=-1, stderr=writer, timeout=120)
+    os.close(writer)
+    assert done.returncode == 0 and len(lines(done.stdout)) == 2
+    assert_whole(tmp_path / "out", "p00", "p01")

@@ -334,3 +334,81 @@ def test_nobody_listening_to_messages_does_not_stop_the_work(tmp_path, photos):
     os.close(writer)
     assert done.returncode == 0 and len(lines(done.stdout)) == 2
     assert_whole(tmp_path / "out", "p00", "p01")
+
+
+def on_a_terminal(*arguments, stdout=None):
+    """What a terminal of 80 columns is sent, line by line; stdout goes there too, if not given."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdin=terminal,
+        stdout=terminal if stdout is None else stdout,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    sent = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while True:
+            part = os.read(master, 1 << 16)
+            if not part:
+                break
+            sent += part
+    os.close(master)
+    return process.wait(120), sent.decode().replace("\r\n", "\n")
+
+
+def seen(sent):
+    """Lines as the eye has them: what follows a carriage return is written over what was there."""
+    rows = []
+    for line in sent.split("\n"):
+        row = ""
+        for part in line.split("\r"):
+            row = part + row[len(part) :]
+        rows.append(row.rstrip())
+    return rows
+
+
+def test_progress_on_a_terminal_leaves_messages_and_paths_in_peace(tmp_path, photos):
+    photos(4)
+    bad = tmp_path / "in" / "p01.jpg"
+    bad.write_bytes(b"no photo")
+    out = tmp_path / "out"
+    code, sent = on_a_terminal("-i", tmp_path / "in", "-d", out)
+    rows = seen(sent)
+    assert code == 1 and "4/4" in sent and "photo/s" in sent
+    for stem in ("p00", "p02", "p03"):
+        assert str(out / (stem + ".png")) in rows
+    assert any(row.startswith("bshm: %s: " % bad) for row in rows)
+    assert [row for row in rows if row][-1] == "bshm: 3 done, 0 skipped, 1 failed"
+
+
+def test_progress_is_never_on_stdout_and_only_on_terminals(tmp_path, photos):
+    photos(3)
+    with open(tmp_path / "list", "w+b") as paths:
+        _, sent = on_a_terminal("-i", tmp_path / "in", "-d", tmp_path / "out", stdout=paths)
+        paths.seek(0)
+        assert len(paths.read().splitlines()) == 3 and "3/3" in sent
+    _, sent = on_a_terminal("-q", "-i", tmp_path / "in", "-d", tmp_path / "out")
+    assert "3/3" not in sent
+    done = bshm("-i", tmp_path / "in", "-d", tmp_path / "out")
+    assert b"/3" not in done.stderr and b"\r" not in done.stderr
+
+
+def test_long_runs_name_again_at_the_end_what_failed(tmp_path, photos):
+    photos(1)
+    for number in range(45):
+        (tmp_path / "in" / ("x%02d.jpg" % number)).write_bytes(b"no photo")
+    done = bshm("-i", tmp_path / "in", "-d", tmp_path / "out", code=1)
+    *_, last, more, tally = lines(done.stderr)
+    assert tally == "bshm: 1 done, 0 skipped, 45 failed"
+    assert more == "bshm: failed: 25 more, named above"
+    assert last == "bshm: failed: %s: is text, not an image" % (tmp_path / "in" / "x19.jpg")
+    assert done.stderr.count(b"x19.jpg") == 2
+    quiet = bshm("-q", "-i", tmp_path / "in", "-d", tmp_path / "out", code=1)
+    assert len(lines(quiet.stderr)) == 45

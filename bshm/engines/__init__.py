@@ -19,6 +19,10 @@ from bshm.errors import DeviceError
 if TYPE_CHECKING:
     import numpy as np
 
+# ONNX Runtime 1.32 writes a device id and usage data into the home folder and sends them to its
+# maker, unless it finds this when it is imported. Nothing here may open a connection.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 INPUT = "input_image:0"
 OUTPUT = "output_png:0"
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import json
 import os
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, NoReturn, Sequence
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Sequence
 
+from bshm import process, progress
 from bshm.errors import BshmError, OutputError
 from bshm.flags import SAMPLE, build_parser
 from bshm.timing import STAGES, Timings
@@ -26,7 +27,7 @@ SCREEN = 20  # lines of a terminal that are surely in sight
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. See ``bshm --help``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _fill_closed_streams()
+    process.fill_closed_streams()
     try:
         if arguments and arguments[0] in COMMANDS:
             return COMMANDS[arguments[0]](arguments[1:])
@@ -69,36 +70,36 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
     counts: dict[str, int] = {"done": 0, "skipped": 0, "failed": 0}
     total = Timings()
     failures: list[str] = []
-    progress = _progress(len(jobs), args.quiet)
+    bar = progress.start(len(jobs), args.quiet)
 
     def report(result: Result) -> None:
         counts[result.status] += 1
         for stage, spent in result.timings.items():
             total[stage] = total.get(stage, 0.0) + spent
-        with progress.aside():
-            if result.status == "failed":
-                failures.append(result.error)
-                _say(result.error)
-            if args.json:
-                _print(json.dumps(_record(result)))
-            elif result.status == "done" and result.job.output is not None:
-                _print(str(result.job.output))
-            elif result.status == "skipped" and args.verbose:
-                _say("%s: already done" % result.job.source.name)
+        if result.status != "skipped" or args.json or args.verbose:
+            with bar.aside():
+                _tell(result, args)
+        if result.status == "failed":
+            failures.append(result.error)
+        bar.update()
+
+    def load() -> Matting:
+        with bar.aside():
+            return _load(args)
 
     try:
-        with _terminable():
-            batch.run(jobs, lambda: _load(args), report, options)
+        with process.terminable():
+            batch.run(jobs, load, report, options)
     except KeyboardInterrupt:
-        progress.close()
+        bar.close()
         left = len(jobs) - sum(counts.values())
         _say("interrupted: %d done, %d left; go on with --skip-existing" % (counts["done"], left))
         _leave(INTERRUPTED)
     except BshmError as error:
-        progress.close()
+        bar.close()
         _say(str(error))
         _leave(FAILED)
-    progress.close()
+    bar.close()
     if args.timing:
         _print_timing(total, counts["done"])
     if len(jobs) > 1 and not args.quiet:
@@ -106,6 +107,17 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
             _say_again(failures)
         _say("%(done)d done, %(skipped)d skipped, %(failed)d failed" % counts)
     return FAILED if counts["failed"] else OK
+
+
+def _tell(result: Result, args: argparse.Namespace) -> None:
+    if result.status == "failed":
+        _say(result.error)
+    if args.json:
+        _print(json.dumps(_record(result)))
+    elif result.status == "done" and result.job.output is not None:
+        _print(str(result.job.output))
+    elif result.status == "skipped" and args.verbose:
+        _say("%s: already done" % result.job.source.name)
 
 
 def _leave(code: int) -> NoReturn:
@@ -160,65 +172,6 @@ def _print_timing(total: Timings, photos: int) -> None:
             _say("%-12s %10.1f" % (stage, spent))
 
 
-def _progress(count: int, quiet: bool) -> Any:
-    """A progress bar on a terminal when there is something to wait for, else a silent one."""
-    if count < 2 or quiet or not sys.stderr.isatty():
-        return _Silent()
-    from tqdm import tqdm
-
-    class Bar(tqdm):
-        @contextlib.contextmanager
-        def aside(self) -> Iterator[None]:
-            """One more photo is done; what is printed meanwhile goes above the bar."""
-            self.clear()
-            yield
-            self.update()
-            self.refresh()
-
-    return Bar(total=count, unit="photo", dynamic_ncols=True, smoothing=0.05)
-
-
-class _Silent:
-    @contextlib.contextmanager
-    def aside(self) -> Iterator[None]:
-        yield
-
-    def close(self) -> None: ...
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """What schedulers and closing terminals send ends a run as gently as Ctrl-C.
-
-    Unless it is ignored, as nohup has it.
-    """
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    names = (name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
-    before = {number: signal.getsignal(number) for number in map(signal.Signals.__getitem__, names)}
-    before = {number: way for number, way in before.items() if way != signal.SIG_IGN}
-    for number in before:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, way in before.items():
-            signal.signal(number, way)
-
-
-def _fill_closed_streams() -> None:
-    """Let no file that is opened take the number of a stream that the shell closed (``2>&-``)."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-    if sys.stderr is None:  # print would turn to stdout
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - to the end of the process
-
-
 def _say(line: str) -> None:
     """A line for stderr. Nobody may be there any more; the work goes on."""
     with contextlib.suppress(OSError):
@@ -232,7 +185,7 @@ def _print(line: str) -> None:
     try:
         _write_stdout(os.fsencode(line) + b"\n")  # paths as they are, also those that are not text
     except OutputError as error:
-        if not isinstance(error.__cause__, BrokenPipeError):
+        if getattr(error.__cause__, "errno", 0) not in (errno.EPIPE, errno.EIO):
             raise
 
 

@@ -218,6 +218,16 @@ def test_no_kind_of_file_in_a_folder_makes_a_run_hang(tmp_path, photos, portrait
     assert not (tmp_path / "none").exists()
 
 
+def test_a_run_leaves_nothing_outside_its_output_folder(tmp_path, photos):
+    [photo] = photos(1)
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {key: os.environ[key] for key in os.environ if not key.startswith("XDG_")}
+    environment.update(HOME=str(home), TMPDIR=str(home))
+    bshm("-i", photo, "-d", tmp_path / "out", env=environment)
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
 # --- ends of all kinds ---
 
 
@@ -336,6 +346,37 @@ def test_nobody_listening_to_messages_does_not_stop_the_work(tmp_path, photos):
     assert_whole(tmp_path / "out", "p00", "p01")
 
 
+def test_a_terminal_that_is_closed_ends_the_run_cleanly(tmp_path, photos):
+    import fcntl
+    import pty
+    import termios
+
+    first, *others = photos(3)
+    master, terminal = pty.openpty()
+    reader, pipe = os.pipe()
+    inputs = [first, "/dev/fd/%d" % reader, *others]
+
+    def own():
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        list(map(str, [*COMMAND, "-i", *inputs, "-d", tmp_path / "out"])),
+        **dict.fromkeys(["stdin", "stdout", "stderr"], terminal),
+        pass_fds=[reader, terminal],
+        start_new_session=True,
+        preexec_fn=own,
+    )
+    os.close(terminal)
+    sent = b""
+    while b"p00.png" not in sent:
+        sent += os.read(master, 1 << 16)
+    os.close(master)
+    assert process.wait(120) == 130
+    assert_whole(tmp_path / "out", "p00")
+    os.close(reader)
+    os.close(pipe)
+
+
 def on_a_terminal(*arguments, stdout=None):
     """What a terminal of 80 columns is sent, line by line; stdout goes there too, if not given."""
     import fcntl
@@ -379,12 +420,13 @@ def test_progress_on_a_terminal_leaves_messages_and_paths_in_peace(tmp_path, pho
     bad = tmp_path / "in" / "p01.jpg"
     bad.write_bytes(b"no photo")
     out = tmp_path / "out"
-    code, sent = on_a_terminal("-i", tmp_path / "in", "-d", out)
+    code, sent = on_a_terminal("-i", tmp_path / "in", "-d", out, "--weights", "bshm-lite")
     rows = seen(sent)
     assert code == 1 and "4/4" in sent and "photo/s" in sent
     for stem in ("p00", "p02", "p03"):
         assert str(out / (stem + ".png")) in rows
     assert any(row.startswith("bshm: %s: " % bad) for row in rows)
+    assert rows[0].startswith("bshm: bshm-lite on ")
     assert [row for row in rows if row][-1] == "bshm: 3 done, 0 skipped, 1 failed"
 
 

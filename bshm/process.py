@@ -1,0 +1,42 @@
+"""What a command meets around it: signals, and streams that the shell closed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import Iterator
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """What schedulers and closing terminals send ends a run as gently as Ctrl-C.
+
+    Unless it is ignored, as nohup has it.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: way for number, way in before.items() if way != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, way in before.items():
+            signal.signal(number, way)
+
+
+def fill_closed_streams() -> None:
+    """Let no file that is opened take the number of a stream that the shell closed (``2>&-``)."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:  # print would turn to stdout
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - to the end of the process

@@ -1,11 +1,8 @@
 """Train the embedded weights, stage by stage, each from where the one before ended.
 
-    python -m training.train PACK RUN --stage mpn --size 192 --batch 16 --steps 2400
-    python -m training.train PACK RUN --stage mpn --size 256 --batch 8 --steps 3000 --rate 4e-4
-    python -m training.train PACK RUN --stage qun --steps 600
-    python -m training.train PACK RUN --stage mrn --size 320 --steps 2000
-    python -m training.train PACK RUN --stage joint --size 512 --batch 4 --steps 1200 --rate 2e-4
+    python -m training.train PACK RUN --stage mpn --size 256 --batch 8 --steps 3000 --rate 6e-4
 
+Stages, in their order: mpn, qun, mrn, joint; README.md has the commands of the shipped weights.
 RUN/last.pt is a checkpoint after every few hundred steps: the same command with --resume goes on
 from it, without --resume a stage starts from its weights. RUN/log.jsonl records what was trained.
 Shipped weights are the exponential moving average.

@@ -1,8 +1,8 @@
 """Many photos: read ahead, matte, write behind; one result each, in order.
 
-Bytes are fetched by several threads (URLs wait on the network), decoded by one, matted by the
-caller's, encoded and written by one more. Every queue is bounded, so memory does not grow with
-the number of photos.
+URLs are fetched by several threads, for they wait on the network; files are read, and all photos
+decoded, by one, matted by the caller's, encoded and written by one more. Every queue is bounded,
+so memory does not grow with the number of photos.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bshm.matting import Matting
     from bshm.sources import Source
 
-FETCH_AHEAD = 8  # photos whose bytes are held or under way
+FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
 DECODE_AHEAD = 2  # decoded photos: the one at work and the next
 WRITE_BEHIND = 1  # finished mattes that wait while the next photo is matted
 
@@ -209,8 +209,9 @@ class _Reader:
                 fetching.append(self._start(job))
             while fetching and len(decoding) < DECODE_AHEAD:
                 result, data = fetching.popleft()
-                photo = self._submit(self.decoder, self._decode, result, data) if data else None
-                decoding.append((result, photo))
+                reading = result.status == "reading"
+                decode = self.decoder, self._decode, result, data
+                decoding.append((result, self._submit(*decode) if reading else None))
             if not decoding:
                 return
             yield decoding.popleft()
@@ -226,6 +227,8 @@ class _Reader:
         if self._is_done(job):
             result.status = "skipped"
             return result, None
+        if job.source.path:  # read in its turn: files may be large
+            return result, None
         return result, self._submit(self.fetchers, _fetch, result)
 
     def _is_done(self, job: Job) -> bool:
@@ -237,8 +240,8 @@ class _Reader:
             return False
         return png.is_finished_png(job.output, _mark(job.source, size, self.options))
 
-    def _decode(self, result: Result, data: Future[bytes]) -> images.Photo:
-        content = data.result()
+    def _decode(self, result: Result, data: Future[bytes] | None) -> images.Photo:
+        content = data.result() if data else _fetch(result)
         with result.timings.measure("read"):
             return images.decode(content, result.job.source.name, self.options.max_pixels)
 

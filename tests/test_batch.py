@@ -93,3 +93,25 @@ def test_five_thousand_photos_are_skipped_without_being_read(tmp_path, photos):
     assert len(results) == 4999 and len(everybody.seen) == 5001
     assert [result.job.source.stem for result in results if result.status == "done"] == ["0042"]
     assert statuses(results).count("skipped") == 4998
+
+
+def test_few_files_are_held_before_their_turn(tmp_path, photos):
+    """Files may be of a gigabyte each."""
+    ahead = []
+
+    class Counting(Everybody):
+        def cutout(self, rgb, timings=None):
+            ahead.append(len(read) - len(self.seen))
+            return super().cutout(rgb, timings)
+
+    def reading(source):
+        read.append(source)
+        return source.path.read_bytes()
+
+    read = []
+    sources = [
+        Source(source.name, source.stem, partial(reading, source), source.path)
+        for source in expand([str(photos(30))])
+    ]
+    assert statuses(run(sources, tmp_path / "out", Counting())) == ["done"] * 30
+    assert max(ahead) <= 1 + batch.DECODE_AHEAD

@@ -21,8 +21,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "",
-    "bshm-lite.pb": "",
+    "bshm-lite.onnx": "827b04c264945900a270cdd3ff3443c010d4084cd6b7dd9331cf35ce2218914f",
+    "bshm-lite.pb": "69257040b0d85b11cd523b4fd845c8b573bb90fb121bdcb78e7c309cbbc1be6b",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 _DAMAGED = "%s is damaged: its sha256 is not the recorded one (`bshm download` fetches it again)"

@@ -1,6 +1,11 @@
-"""Export trained weights: RUN/last.pt -> the network alone as ONNX.
+"""Export trained weights: checkpoints -> the network alone as ONNX.
 
-    python -m training.export RUN/last.pt network.onnx
+    python -m training.export network.onnx RUN/last.pt
+    python -m training.export network.onnx RUN/early.pt RUN/late.pt --shares 0.6 0.4
+
+Of several checkpoints of one run the weights are averaged, which errs less than each of them
+(Wortsman et al., "Model soups", ICML 2022). ``--keep FILE.pt`` writes the average as a checkpoint
+in float16, for training to go on from.
 
 The network takes a photo, float32 [1, 3, h, w] in 0-255 with h and w multiples of 64, and gives
 alpha, float32 [1, 1, h, w]. `training.export_onnx` and `training.export_tf` wrap it into the
@@ -27,9 +32,18 @@ def fold(model: nn.Module) -> None:
             module[at + 1] = nn.Identity()
 
 
-def export(checkpoint: Path, path: Path) -> None:
+def average(checkpoints: list[Path], shares: list[float]) -> dict[str, torch.Tensor]:
+    """Weighted mean of the checkpoints' averaged weights."""
+    states = [torch.load(p, map_location="cpu", weights_only=True)["average"] for p in checkpoints]
+    return {
+        name: sum(share * state[name].float() for share, state in zip(shares, states))
+        for name in states[0]
+    }
+
+
+def export(state: dict[str, torch.Tensor], path: Path) -> None:
     model = BSHM()
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+    model.load_state_dict(state)
     model.eval()
     fold(model)
     torch.onnx.export(
@@ -46,10 +60,20 @@ def export(checkpoint: Path, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("network", type=Path)
+    parser.add_argument("network", type=Path, help="ONNX file to write")
+    parser.add_argument("checkpoints", type=Path, nargs="+")
+    parser.add_argument(
+        "--shares", type=float, nargs="+", help="of each checkpoint (default: equal)"
+    )
+    parser.add_argument("--keep", type=Path, metavar="FILE.pt", help="write the average as well")
     args = parser.parse_args()
-    export(args.checkpoint, args.network)
+    shares = args.shares or [1 / len(args.checkpoints)] * len(args.checkpoints)
+    if len(shares) != len(args.checkpoints) or abs(sum(shares) - 1) > 1e-6:
+        parser.error("--shares: one for each checkpoint, 1 in all")
+    state = average(args.checkpoints, shares)
+    export(state, args.network)
+    if args.keep:
+        torch.save({"average": {name: value.half() for name, value in state.items()}}, args.keep)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "bshm/__init__.py").read_text("utf-8"), re.M)
+MODELSCOPE = 'modelscope>=1.31; python_version >= "3.10"'
 
 setup(
     name="bshm",
@@ -30,18 +31,18 @@ setup(
         'protobuf<3.21; python_version < "3.8"',
         'importlib-metadata; python_version < "3.8"',
         'modelscope==1.6.1; python_version < "3.8"',
-        'modelscope>=1.31; python_version >= "3.10"',
     ],
     extras_require={
         "heic": [
             'pillow-heif>=0.16; python_version >= "3.8"',
             'pillow>=11.3; python_version >= "3.9"',  # AVIF
         ],
+        "download": [MODELSCOPE],  # 90 MB with what it needs, for one command that few need
         "convert": [
             'tensorflow>=2.16; python_version >= "3.10"',
             'tf2onnx>=1.17; python_version >= "3.10"',
         ],
-        "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13"],
+        "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
     entry_points={"console_scripts": ["bshm = bshm.cli:main"]},

@@ -7,34 +7,27 @@ so memory does not grow with the number of photos.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
 
-from bshm import images, png
+from bshm import files, images, outputs, png
 from bshm.errors import BshmError, OutputError
+from bshm.outputs import Inputs, Job
 from bshm.timing import Timings
 
 if TYPE_CHECKING:
     from bshm.matting import Matting
-    from bshm.sources import Source
 
 FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
 DECODE_AHEAD = 2  # decoded photos: the one at work and the next
+# What one photo may meet without an end to the others'.
+FAULTS = (BshmError, MemoryError, cv2.error)
 WRITE_BEHIND = 1  # finished mattes that wait while the next photo is matted
-
-
-class Job(NamedTuple):
-    """One photo and where its cutout goes: a PNG file, or None for ``Options.stdout``."""
-
-    source: Source
-    output: Path | None
 
 
 @dataclass(frozen=True)
@@ -54,27 +47,10 @@ class Result:
     job: Job
     status: str
     error: str = ""
-    size: int = 0  # bytes of the photo's file
+    mark: str = ""  # what the output is to say of its photo
     width: int = 0
     height: int = 0
     timings: Timings = field(default_factory=Timings)
-
-
-def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
-    """Give each source a PNG of its own below ``folder``, as ``<stem>.png``.
-
-    A name that an earlier source took gets a number. Raises nothing: a source whose cutout would
-    overwrite an input keeps that path, and :func:`run` refuses it.
-    """
-    taken = set()
-    for source in sources:
-        base = folder / source.parent / source.stem
-        output, number = base.with_name(base.name + ".png"), 1
-        while str(output).casefold() in taken:  # casefold: Windows and macOS ignore case
-            number += 1
-            output = base.with_name("%s-%d.png" % (base.name, number))
-        taken.add(str(output).casefold())
-        yield Job(source, output)
 
 
 def run(
@@ -91,8 +67,8 @@ def run(
     """
     jobs = list(jobs)
     for folder in {job.output.parent for job in jobs if job.output}:
-        png.clear_up(folder)
-    inputs = {os.path.realpath(str(job.source.path)) for job in jobs if job.source.path}
+        files.clear_up(folder)
+    inputs = Inputs(jobs)
     fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
     reader = _Reader(fetchers, decoder, options, inputs)
@@ -103,7 +79,7 @@ def run(
             while future and writes and not future.done():  # a photo that is long in coming
                 wait([future, writes[0]], return_when=FIRST_COMPLETED)
                 if writes[0].done():
-                    report(writes.popleft().result())
+                    _report_first(writes, report)
             if result.status == "reading":
                 if matting is None:
                     with result.timings.measure("load"):
@@ -112,16 +88,22 @@ def run(
             else:
                 writes.append(_known(result))
             while len(writes) > WRITE_BEHIND:
-                report(writes.popleft().result())
+                _report_first(writes, report)
     finally:
         fetchers.shutdown(wait=False)
         decoder.shutdown(wait=False)
         reader.cancel()
         while writes:
-            report(writes.popleft().result())
+            _report_first(writes, report)
         writer.shutdown()
         if matting is not None:
             matting.close()
+
+
+def _report_first(writes: deque[Future[Result]], report: Callable[[Result], None]) -> None:
+    result = writes[0].result()  # when interrupted here, it is still to be reported
+    writes.popleft()
+    report(result)
 
 
 def _matte(
@@ -140,7 +122,7 @@ def _matte(
             pixels = cv2.convertScaleAbs(alpha, alpha=255)
         else:
             pixels = matting.cutout(photo.rgb, result.timings)
-    except BshmError as error:
+    except FAULTS as error:
         return _known(_failed(result, error))
     return writer.submit(_write, result, pixels, photo.icc, photo.alpha, options)
 
@@ -157,12 +139,12 @@ def _write(
         with result.timings.measure("write"):
             if alpha is not None:
                 _keep_transparency(pixels, alpha)
-            data = png.encode_png(pixels, icc, _mark(result.job.source, result.size, options))
+            data = png.encode_png(pixels, icc, result.mark)
             if output is not None:
-                png.write_atomic(output, data)
+                files.write_atomic(output, data)
             elif options.stdout is not None:
                 options.stdout(data)
-    except BshmError as error:
+    except FAULTS as error:
         return _failed(result, error)
     result.status = "done"
     return result
@@ -176,12 +158,6 @@ def _keep_transparency(pixels: np.ndarray, alpha: np.ndarray) -> None:
         pixels[matte == 0] = 0
 
 
-def _mark(source: Source, size: int, options: Options) -> str:
-    """What a finished output says about its photo, so that no other photo's is taken for it."""
-    name = source.path.name if source.path else source.name
-    return "%s of %s, %d bytes" % ("alpha" if options.only_alpha else "cutout", name, size)
-
-
 class _Reader:
     """Reads photos ahead of the matting, in order, in bounded number."""
 
@@ -190,7 +166,7 @@ class _Reader:
         fetchers: ThreadPoolExecutor,
         decoder: ThreadPoolExecutor,
         options: Options,
-        inputs: set,
+        inputs: Inputs,
     ) -> None:
         self.fetchers, self.decoder = fetchers, decoder
         self.options, self.inputs = options, inputs
@@ -218,30 +194,24 @@ class _Reader:
 
     def _start(self, job: Job) -> tuple:
         result = Result(job, "reading")
-        if job.output is not None and os.path.realpath(str(job.output)) in self.inputs:
-            error = OutputError(
-                "%s: its cutout %s would overwrite an input; choose another folder with -d"
-                % (job.source.name, job.output)
-            )
+        try:
+            self.inputs.spare(job)
+        except OutputError as error:
             return _failed(result, error), None
-        if self._is_done(job):
+        if self.options.skip_existing and outputs.is_done(job, self.options.only_alpha):
             result.status = "skipped"
             return result, None
         if job.source.path:  # read in its turn: files may be large
             return result, None
-        return result, self._submit(self.fetchers, _fetch, result)
+        return result, self._submit(self.fetchers, self._fetch, result)
 
-    def _is_done(self, job: Job) -> bool:
-        if job.output is None or not self.options.skip_existing:
-            return False
-        try:
-            size = os.stat(str(job.source.path)).st_size if job.source.path else 0
-        except OSError:  # reading it will tell
-            return False
-        return png.is_finished_png(job.output, _mark(job.source, size, self.options))
+    def _fetch(self, result: Result) -> bytes:
+        with result.timings.measure("read"):
+            result.mark = outputs.mark(result.job.source, self.options.only_alpha)
+            return result.job.source.read()
 
     def _decode(self, result: Result, data: Future[bytes] | None) -> images.Photo:
-        content = data.result() if data else _fetch(result)
+        content = data.result() if data else self._fetch(result)
         with result.timings.measure("read"):
             return images.decode(content, result.job.source.name, self.options.max_pixels)
 
@@ -258,16 +228,12 @@ class _Reader:
             future.cancel()
 
 
-def _fetch(result: Result) -> bytes:
-    with result.timings.measure("read"):
-        data = result.job.source.read()
-    # Of what was read: by the time of writing, the file may be another.
-    result.size = len(data) if result.job.source.path else 0
-    return data
-
-
-def _failed(result: Result, error: BshmError) -> Result:
+def _failed(result: Result, error: Exception) -> Result:
     result.status, result.error = "failed", str(error)
+    if not isinstance(error, BshmError):
+        reason = "not enough memory" if isinstance(error, MemoryError) else "cannot be matted"
+        details = " ".join(str(error).split())
+        result.error = "%s: %s (%s)" % (result.job.source.name, reason, details or "none is left")
     return result
 
 

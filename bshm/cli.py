@@ -17,8 +17,9 @@ from bshm.flags import SAMPLE, build_parser
 from bshm.timing import STAGES, Timings
 
 if TYPE_CHECKING:
-    from bshm.batch import Job, Options, Result
+    from bshm.batch import Options, Result
     from bshm.matting import Matting
+    from bshm.outputs import Job
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 SCREEN = 20  # lines of a terminal that are surely in sight
@@ -42,19 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from bshm import batch, sources
+    from bshm import batch, outputs, sources
 
     if args.verbose:
         os.environ["BSHM_VERBOSE"] = "1"
     named = [name for group in args.input or [[_sample()]] for name in group]
-    jobs = list(batch.plan(sources.expand(named, args.recursive), Path(args.output_dir)))
+    jobs = list(outputs.plan(sources.expand(named, args.recursive), Path(args.output_dir)))
     if args.output is not None:
         if len(jobs) != 1:
             parser.error("-o takes one photo, got %d; use -d for several" % len(jobs))
         to_stdout = args.output == "-"
         if to_stdout and args.json:
             parser.error("-o - and --json both want stdout; write the PNG to a file")
-        jobs = [batch.Job(jobs[0].source, None if to_stdout else Path(args.output))]
+        jobs = [outputs.Job(jobs[0].source, None if to_stdout else Path(args.output))]
     options = batch.Options(
         only_alpha=args.only_alpha,
         skip_existing=args.skip_existing,

@@ -1,20 +1,15 @@
-"""Whole PNGs on disk: encoded, written at once, and known again.
+"""PNGs: encoded, and known again on disk.
 
 Importing this module does not load numpy.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-import re
 import struct
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Iterator
-
-from bshm.errors import OutputError
+from typing import TYPE_CHECKING, Iterator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,17 +20,6 @@ _END = b"\0\0\0\0IEND\xaeB`\x82"
 # Keyword of the text that holds a mark; it is not compressed and of no language in particular.
 _KEYWORD = b"bshm\0\0\0\0\0"
 _STRIPE = 1 << 18  # pixels packed at a time, so that no second whole picture is made
-
-_WRITE_ERRORS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EROFS: "the file system is read-only",
-    errno.EACCES: "no permission to write there",
-    errno.EPERM: "no permission to write there",
-    errno.ENAMETOOLONG: "the file name is too long",
-    errno.EISDIR: "it is a folder",
-    errno.ENOTDIR: "a part of its path is a file, not a folder",
-    errno.EEXIST: "a part of its path is a file, not a folder",
-}
 
 
 def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> bytes:
@@ -108,78 +92,6 @@ def _begins_like_ours(head: bytes) -> bool:
         and any(header[4:8])
         and header[8:] in (b"\x08\0\0\0\0", b"\x08\6\0\0\0")
     )
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all; parent folders are made.
-
-    A hidden file beside it is written and renamed, and removed on any failure. A symbolic link
-    is followed; a device or a pipe (``/dev/stdout``) is written to as it is.
-
-    Raises OutputError.
-    """
-    try:
-        target = os.path.realpath(str(path))
-        if os.path.isdir(target):
-            raise IsADirectoryError(errno.EISDIR, "")
-        if os.path.exists(str(path)) and not os.path.isfile(str(path)):
-            with open(str(path), "wb") as file:
-                file.write(data)
-            return
-        for left in (2, 1, 0):
-            try:
-                _write_and_rename(target, data)
-                return
-            except FileNotFoundError:  # another run saw the file before it was locked
-                if not left:
-                    raise
-    except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
-        number = error.errno if isinstance(error, OSError) else None
-        reason = _WRITE_ERRORS.get(number or 0, getattr(error, "strerror", None) or error)
-        raise OutputError("%s: cannot be written: %s" % (path, reason)) from error
-
-
-def _write_and_rename(target: str, data: bytes) -> None:
-    folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
-    scratch = os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
-    try:
-        # Not tempfile: its files are for their owner only, whatever the umask.
-        with open(scratch, "xb") as file:
-            with contextlib.suppress(OSError):  # not every file system has locks
-                _lock(file)
-            file.write(data)
-            if os.name != "nt":  # Windows renames no open file, and removes none
-                file.flush()
-                os.replace(scratch, target)
-        if os.name == "nt":
-            os.replace(scratch, target)
-    finally:
-        with contextlib.suppress(OSError):  # gone after the rename
-            os.unlink(scratch)
-
-
-def clear_up(folder: Path) -> None:
-    """Remove what runs that were killed in the midst of writing left in a folder.
-
-    Files that another run is writing are locked, and stay. Raises nothing.
-    """
-    with contextlib.suppress(OSError):
-        for name in os.listdir(str(folder)):
-            if re.fullmatch(r"\.bshm-[0-9a-f]{16}\.tmp", name):
-                scratch = os.path.join(str(folder), name)
-                with contextlib.suppress(OSError):
-                    with open(scratch, "rb") as file:
-                        _lock(file)
-                    os.unlink(scratch)
-
-
-def _lock(file: BinaryIO) -> None:
-    """Lock an open file until it is closed; raises OSError if another process has."""
-    if os.name != "nt":
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _deflate(rows: np.ndarray, channels: int) -> Iterator[bytes]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import uuid
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
 from bshm import hub
-from bshm.errors import WeightsError
+from bshm.errors import OutputError, WeightsError
+from bshm.files import write_atomic
 
 RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent / "data"
@@ -246,13 +246,9 @@ def _read_record(path: Path) -> dict:
 
 
 def _write_record(path: Path, sha256: str) -> None:
-    status = path.stat()
-    known = {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    other = path.with_name(".%s.%s" % (path.name, uuid.uuid4().hex))
     try:
-        other.write_text(json.dumps(known), "utf-8")
-        other.replace(_record_path(path))
-    except OSError as error:
-        raise WeightsError(
-            "cannot write the record %s: %s" % (_record_path(path), error.strerror)
-        ) from error
+        status = path.stat()
+        known = {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+        write_atomic(_record_path(path), json.dumps(known).encode())
+    except (OSError, OutputError) as error:
+        raise WeightsError("cannot record the sha256 of %s: %s" % (path, error)) from error

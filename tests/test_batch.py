@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from bshm import batch
+from bshm import batch, outputs
 from bshm.sources import Source, expand
 
 
@@ -33,7 +35,7 @@ class Everybody:
 
 def run(sources, out, matting=None, **options):
     results = []
-    jobs = batch.plan(sources, out)
+    jobs = outputs.plan(sources, out)
     load = partial(lambda matting: matting, matting or Everybody())
     batch.run(jobs, load, results.append, batch.Options(**options))
     return results
@@ -91,8 +93,8 @@ def test_five_thousand_photos_are_skipped_without_being_read(tmp_path, photos):
     sources = expand([str(folder)])
     results = run(sources, tmp_path / "out", everybody, skip_existing=True)
     assert len(results) == 4999 and len(everybody.seen) == 5001
-    assert [result.job.source.stem for result in results if result.status == "done"] == ["0042"]
-    assert statuses(results).count("skipped") == 4998
+    others = {r.job.source.stem: r.status for r in results if r.status != "skipped"}
+    assert others == {"0012": "failed", "0042": "done"}
 
 
 def test_few_files_are_held_before_their_turn(tmp_path, photos):
@@ -115,3 +117,52 @@ def test_few_files_are_held_before_their_turn(tmp_path, photos):
     ]
     assert statuses(run(sources, tmp_path / "out", Counting())) == ["done"] * 30
     assert max(ahead) <= 1 + batch.DECODE_AHEAD
+
+
+@pytest.mark.parametrize("stage", ["read", "matte", "write"])
+@pytest.mark.parametrize("fault", [MemoryError(), cv2.error("(-4) Insufficient memory")])
+def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypatch, stage, fault):
+    def failing(call):
+        def wrapped(*args, **options):
+            calls.append(call)
+            if len(calls) == 2:
+                raise fault
+            return call(*args, **options)
+
+        return wrapped
+
+    calls, everybody = [], Everybody()
+    owner, name = {
+        "read": (batch.images, "decode"),
+        "matte": (everybody, "cutout"),
+        "write": (batch.png, "encode_png"),
+    }[stage]
+    monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
+    results = run(expand([str(photos(4))]), tmp_path / "out", everybody)
+    assert statuses(results) == ["done", "failed", "done", "done"]
+    assert "0001.png: " in results[1].error and "memory" in results[1].error
+
+
+def test_interrupted_while_a_cutout_is_written_it_is_reported(tmp_path, photos, monkeypatch):
+    """As by Ctrl-C, in the wait for the second of the files."""
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, call, *args):
+            future = super().submit(call, *args)
+            if call is batch._write:
+                writes.append(future)
+                if len(writes) == 2:
+                    future.result = lambda: (delattr(future, "result"), interrupt())
+            return future
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    writes, results = [], []
+    monkeypatch.setattr(batch, "ThreadPoolExecutor", Interrupted)
+    jobs = outputs.plan(expand([str(photos(6))]), tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        batch.run(jobs, Everybody, results.append, batch.Options())
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len(written) >= 2
+    assert [result.job.output.name for result in results] == written

@@ -273,14 +273,14 @@ def test_a_file_that_another_run_is_writing_is_left_alone(tmp_path, photos):
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from bshm import png\n"
+        "from bshm import files\n"
         "replace = os.replace\n"
         "def waiting(*paths):\n"
         "    print('written', flush=True)\n"
         "    sys.stdin.read()\n"
         "    replace(*paths)\n"
         "os.replace = waiting\n"
-        "png.write_atomic(Path(sys.argv[1]), b'whole')\n"
+        "files.write_atomic(Path(sys.argv[1]), b'whole')\n"
     )
     out = tmp_path / "out"
     command = [sys.executable, "-c", program, str(out / "x.png")]

@@ -1,15 +1,10 @@
-"""Writing PNGs that are small and whole, and knowing them again."""
+"""PNGs: small, sound, and known again."""
 
 from __future__ import annotations
 
 import os
-import stat
 import struct
-import subprocess
-import threading
-import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -17,7 +12,6 @@ import pytest
 from PIL import Image, ImageCms
 
 from bshm import png
-from bshm.errors import OutputError
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
@@ -119,138 +113,3 @@ def test_own_pngs_are_told_from_the_rest_whatever_their_mark(tmp_path, pixels):
         path.write_bytes(foreign)
         assert not png.is_own_png(path)
     assert not png.is_own_png(tmp_path) and not png.is_own_png(tmp_path / "missing.png")
-
-
-# --- atomic writes ---
-
-
-def test_write_makes_folders_and_replaces(tmp_path):
-    path = tmp_path / "a" / "b" / "Ünï 写真.png"
-    png.write_atomic(path, b"one")
-    png.write_atomic(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert os.listdir(str(path.parent)) == [path.name]
-
-
-def test_longest_names_can_be_written(tmp_path):
-    path = tmp_path / ("x" * 251 + ".png")
-    png.write_atomic(path, b"data")
-    assert path.read_bytes() == b"data"
-
-
-@needs_posix
-def test_mode_follows_the_umask(tmp_path):
-    before = os.umask(0o027)
-    try:
-        png.write_atomic(tmp_path / "x.png", b"data")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "x.png").stat().st_mode) == 0o640
-
-
-def test_what_cannot_be_written_says_why_and_leaves_nothing(tmp_path):
-    (tmp_path / "file").write_bytes(b"")
-    (tmp_path / "folder").mkdir()
-    for path, words in (
-        (tmp_path / "file" / "x.png", "is a file, not a folder"),
-        (tmp_path / "file" / "deeper" / "x.png", "is a file, not a folder"),
-        (tmp_path / "folder", "it is a folder"),
-        (tmp_path / ("x" * 256), "name is too long"),
-        (tmp_path / "nul\0.png", "null"),
-    ):
-        with pytest.raises(OutputError) as caught:
-            png.write_atomic(path, b"data")
-        assert words in str(caught.value) and "cannot be written" in str(caught.value)
-    assert sorted(os.listdir(str(tmp_path))) == ["file", "folder"]
-    assert os.listdir(str(tmp_path / "folder")) == []
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_interruption_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, error):
-    path = tmp_path / "x.png"
-    path.write_bytes(b"old")
-
-    def interrupted(*_):
-        raise error
-
-    monkeypatch.setattr(os, "replace", interrupted)
-    with pytest.raises(error):
-        png.write_atomic(path, b"new")
-    assert path.read_bytes() == b"old" and os.listdir(str(tmp_path)) == ["x.png"]
-
-
-@pytest.fixture
-def mounted(tmp_path):
-    """Mounts a tmpfs with given options; gone after the test."""
-    points = []
-
-    def mount(options):
-        point = tmp_path / ("mount%d" % len(points))
-        point.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)]
-        try:
-            subprocess.run(command, check=True, stdout=-1, stderr=-1)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("a tmpfs cannot be mounted here")
-        points.append(point)
-        return point
-
-    yield mount
-    for point in points:
-        subprocess.run(["umount", str(point)], check=True)
-
-
-def test_full_disk_is_named_and_no_part_of_a_file_stays(mounted):
-    disk = mounted("size=64k")
-    png.write_atomic(disk / "small.png", b"data")
-    with pytest.raises(OutputError, match="the disk is full"):
-        png.write_atomic(disk / "large.png", bytes(1 << 20))
-    assert os.listdir(str(disk)) == ["small.png"]
-
-
-def test_read_only_disk_is_named(mounted):
-    with pytest.raises(OutputError, match="read-only"):
-        png.write_atomic(mounted("ro") / "x.png", b"data")
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_devices_are_written_to_and_not_replaced(tmp_path):
-    link = tmp_path / "null.png"
-    link.symlink_to("/dev/null")
-    png.write_atomic(link, b"data")
-    assert link.is_symlink() and not os.path.isfile("/dev/null")
-    link = tmp_path / "full.png"
-    link.symlink_to("/dev/full")
-    with pytest.raises(OutputError, match="the disk is full"):
-        png.write_atomic(link, b"data")
-    assert sorted(os.listdir(str(tmp_path))) == ["full.png", "null.png"]
-
-
-@needs_posix
-def test_links_are_followed(tmp_path):
-    (tmp_path / "real").mkdir()
-    link = tmp_path / "x.png"
-    link.symlink_to(tmp_path / "real" / "y.png")
-    png.write_atomic(link, b"data")
-    assert link.is_symlink() and (tmp_path / "real" / "y.png").read_bytes() == b"data"
-
-
-def test_readers_and_writers_at_once_see_whole_files_only(tmp_path):
-    path = tmp_path / "x.png"
-    versions = [bytes([number]) * 200_000 for number in range(4)]
-    png.write_atomic(path, versions[0])
-    over = threading.Event()
-
-    def write(version):
-        while not over.is_set():
-            png.write_atomic(path, version)
-
-    with ThreadPoolExecutor(4) as pool:
-        writers = [pool.submit(write, version) for version in versions]
-        until = time.monotonic() + 0.3
-        while time.monotonic() < until:
-            assert path.read_bytes() in versions
-        over.set()
-        for writer in writers:
-            writer.result()
-    assert os.listdir(str(tmp_path)) == ["x.png"]

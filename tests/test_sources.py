@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from bshm import png
+from bshm import files, png
 from bshm.errors import InputError
 from bshm.sources import expand
 from bshm.web import LIMITS
@@ -185,7 +185,7 @@ def test_names_that_are_not_text_can_be_read_and_printed(tmp_path):
     [source] = expand([str(tmp_path)])
     assert source.read() and source.name.isprintable()
     assert source.name.endswith("caf\\udce9\\n\\x1b[31m.jpg")
-    png.write_atomic(tmp_path / (source.stem + ".png"), b"data")
+    files.write_atomic(tmp_path / (source.stem + ".png"), b"data")
     assert os.listdir(os.fsencode(str(tmp_path))).count(b"caf\xe9\n\x1b[31m.png") == 1
 
 
@@ -241,7 +241,7 @@ def test_pattern_without_a_match_is_an_error():
 
 
 @needs_posix
-def test_pipes_sockets_and_devices_are_refused_at_once(tmp_path):
+def test_pipes_sockets_and_devices_are_refused_at_once(tmp_path, monkeypatch):
     os.mkfifo(str(tmp_path / "pipe.jpg"))
     [source] = expand([str(tmp_path / "pipe.jpg")])
     assert "is a named pipe" in refusal(source)
@@ -250,7 +250,7 @@ def test_pipes_sockets_and_devices_are_refused_at_once(tmp_path):
     [source] = expand(["/dev/zero"])
     assert refusal(source) == "/dev/zero: is a device, not a photo"
     with socket.socket(socket.AF_UNIX) as listening:
-        os.chdir(str(tmp_path))  # a socket's path must be short
+        monkeypatch.chdir(tmp_path)  # a socket's path must be short
         listening.bind("s.jpg")
         [source] = expand(["s.jpg"])
         assert "is a socket" in refusal(source)

@@ -1,0 +1,106 @@
+"""What goes where: a name for each cutout, no input overwritten, and finished ones known again.
+
+A finished output bears a mark: a hash of which photo it was made from, and of which state of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple
+
+from bshm import png
+from bshm.errors import OutputError
+
+if TYPE_CHECKING:
+    from bshm.sources import Source
+
+
+class Job(NamedTuple):
+    """One photo and where its cutout goes: a PNG file, or None for standard output."""
+
+    source: Source
+    output: Path | None
+
+
+def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
+    """Give each source a PNG of its own below ``folder``, as ``<stem>.png``.
+
+    A name that an earlier source took gets a number. Raises nothing: a source whose cutout would
+    overwrite an input keeps that path, and :class:`Inputs` refuses it.
+    """
+    taken: set[str] = set()
+    numbers: dict[str, int] = {}
+    for source in sources:
+        base = folder / source.parent / source.stem
+        key = str(base).casefold()  # Windows and macOS ignore case
+        number = numbers.get(key, 1)
+        while True:
+            output = base.with_name("%s%s.png" % (base.name, "-%d" % number if number > 1 else ""))
+            number += 1
+            if str(output).casefold() not in taken:
+                break
+        numbers[key] = number
+        taken.add(str(output).casefold())
+        yield Job(source, output)
+
+
+def mark(source: Source, only_alpha: bool) -> str:
+    """What a finished output says of its photo: what it is, where it was, its size and time.
+
+    As a hash, for outputs are shown to others, and addresses may hold keys. To be taken before
+    the photo is read: should it change meanwhile, the mark is an older one and fits no more.
+    """
+    state: tuple = ()  # of an address nothing more is known
+    if source.path:
+        try:
+            status = os.stat(str(source.path))
+            state = os.path.abspath(str(source.path)), status.st_size, status.st_mtime_ns
+        except (OSError, ValueError):  # reading it will tell
+            state = (os.urandom(16),)
+    elif source.name == "stdin":  # may be another one each time
+        state = (os.urandom(16),)
+    kind = "alpha" if only_alpha else "cutout"
+    identity = "%s %r" % ("" if source.path else source.name, state)
+    return "%s %s" % (
+        kind,
+        hashlib.sha256(identity.encode("utf-8", "backslashreplace")).hexdigest(),
+    )
+
+
+def is_done(job: Job, only_alpha: bool) -> bool:
+    """Whether the output is there, whole, and of this very photo."""
+    return job.output is not None and png.is_finished_png(job.output, mark(job.source, only_alpha))
+
+
+class Inputs:
+    """The files that a run reads, and so must not write."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._known: set = set()
+        for job in jobs:
+            if job.source.path:
+                self._known.update(_identities(job.source.path))
+
+    def spare(self, job: Job) -> None:
+        """Raise OutputError where a job's output would overwrite one of them."""
+        if job.output is not None and self._known.intersection(_identities(job.output)):
+            raise OutputError(
+                "%s: its cutout %s would overwrite an input; choose another folder with -d"
+                % (job.source.name, job.output)
+            )
+
+
+def _identities(path: Path) -> Iterator[object]:
+    """By what a file is known: its real path and, if it is there, its number on the disk.
+
+    The number tells where two spellings are one file: where case is ignored, or of hard links.
+    """
+    try:
+        yield os.path.realpath(str(path))
+        status = os.stat(str(path))
+    except (OSError, ValueError):
+        return
+    if status.st_ino:
+        yield status.st_dev, status.st_ino

@@ -1,0 +1,94 @@
+"""Names of outputs, the guard of inputs, and finished outputs known again."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bshm import files, outputs, png
+from bshm.errors import OutputError
+from bshm.outputs import Inputs, Job
+from bshm.sources import Source, expand
+
+
+def finish(job):
+    pixels = np.zeros((2, 3, 4), np.uint8)
+    data = png.encode_png(pixels, mark=outputs.mark(job.source, only_alpha=False))
+    files.write_atomic(job.output, data)
+
+
+def is_done(job):
+    return outputs.is_done(job, only_alpha=False)
+
+
+def no_bytes():
+    return b""
+
+
+def test_equal_names_are_numbered_whatever_their_case_and_those_of_others():
+    stems = ["a", "A", "a-2", "a", "b"]
+    jobs = outputs.plan([Source(stem, stem, no_bytes) for stem in stems], Path("out"))
+    names = [job.output.name for job in jobs]
+    assert names == ["a.png", "A-2.png", "a-2-2.png", "a-3.png", "b.png"]
+
+
+def test_only_the_same_state_of_the_same_photo_is_done(tmp_path):
+    photo = tmp_path / "x.bmp"
+    photo.write_bytes(b"one")
+    [job] = outputs.plan(expand([str(photo)]), tmp_path / "out")
+    assert not is_done(job)
+    finish(job)
+    assert is_done(job) and not outputs.is_done(job, only_alpha=True)
+    os.utime(str(photo), (1, 1))
+    assert not is_done(job)
+
+
+def test_photo_of_the_same_name_size_and_time_elsewhere_is_not_done(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.bmp").write_bytes(b"one")
+        os.utime(str(tmp_path / folder / "x.bmp"), (1, 1))
+    [first] = outputs.plan(expand([str(tmp_path / "a")]), tmp_path / "out")
+    [second] = outputs.plan(expand([str(tmp_path / "b")]), tmp_path / "out")
+    assert first.output == second.output
+    finish(first)
+    assert is_done(first) and not is_done(second)
+
+
+def test_stdin_is_never_done_and_an_address_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    [stdin] = outputs.plan(expand(["-"]), tmp_path)
+    [address] = outputs.plan(expand(["https://example.com/a.jpg?size=9"]), tmp_path)
+    [other] = outputs.plan(expand(["https://example.com/a.jpg?size=10"]), tmp_path)
+    for job in (stdin, address):
+        finish(job)
+    assert not is_done(stdin) and is_done(address) and not is_done(other)
+
+
+def test_outputs_tell_nobody_where_their_photos_were(tmp_path):
+    [job] = outputs.plan(expand(["https://example.com/a.jpg?Signature=secret"]), tmp_path)
+    finish(job)
+    data = job.output.read_bytes()
+    assert b"secret" not in data and b"example" not in data
+    assert png.is_own_png(job.output)
+
+
+@pytest.mark.parametrize("link", ["symlink", "link"])
+def test_inputs_are_spared_under_any_name(tmp_path, link):
+    photo, output = tmp_path / "photo.png", tmp_path / "out.png"
+    photo.write_bytes(b"photo")
+    try:
+        getattr(os, link)(str(photo), str(output))
+    except OSError:
+        pytest.skip("no links here")
+    [source] = expand([str(photo)])
+    inputs = Inputs([Job(source, output)])
+    with pytest.raises(OutputError, match="would overwrite an input"):
+        inputs.spare(Job(source, output))
+    inputs.spare(Job(source, tmp_path / "another.png"))
+    inputs.spare(Job(source, None))

@@ -12,7 +12,7 @@ import re
 import struct
 import zlib
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple
 
 from bshm import formats, pillow
 from bshm.errors import InputError
@@ -129,18 +129,16 @@ def _photo(picture: Any) -> Photo:
     import numpy as np
 
     orientation, profile = _orientation(picture), _profile(picture)
-    if picture.mode[:1] in "IF":
-        picture = _eight_bits(picture)
-    to_rgb, icc = _to_rgb(picture.mode, profile)
     transparent = picture.mode[-1] in "Aa" or "transparency" in picture.info
+    deep = picture.mode[:1] in "IF"
+    eight_bits = _eight_bits(picture) if deep else lambda stripe: stripe
+    to_rgb, icc = _to_rgb("L" if deep else picture.mode, profile)
     width, height = picture.size
     shape = (height, width) if orientation < 5 else (width, height)
     rgb = np.empty((*shape, 3), np.uint8)
     alpha = np.empty(shape, np.uint8) if transparent else None
-    lines = max(1, _STRIPE // width)
-    for top in range(0, height, lines):
-        bottom = min(top + lines, height)
-        stripe = picture.crop((0, top, width, bottom))
+    for top, bottom, stripe in _stripes(picture):
+        stripe = eight_bits(stripe)
         if orientation in _TURNS:
             stripe = stripe.transpose(_TURNS[orientation])
         place = _place(orientation, top, bottom, height)
@@ -149,6 +147,15 @@ def _photo(picture: Any) -> Photo:
             alpha[place] = np.asarray(stripe.getchannel("A"))
         rgb[place] = np.asarray(to_rgb(stripe))
     return Photo(rgb, icc, None if alpha is None or alpha.min() == 255 else alpha)
+
+
+def _stripes(picture: Any) -> Iterator[tuple[int, int, Any]]:
+    """The stored picture in parts: the lines [top:bottom] and a picture of them."""
+    width, height = picture.size
+    lines = max(1, _STRIPE // width)
+    for top in range(0, height, lines):
+        bottom = min(top + lines, height)
+        yield top, bottom, picture.crop((0, top, width, bottom))
 
 
 def _place(orientation: int, top: int, bottom: int, height: int) -> tuple[slice, slice]:
@@ -170,27 +177,39 @@ def _orientation(picture: Any) -> int:
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
-def _eight_bits(picture: Any) -> Any:
-    """Grey of more than 8 bits, or of floats, scaled to 8 bits."""
+def _eight_bits(picture: Any) -> Callable:
+    """How stripes of grey of more than 8 bits, or of floats, become ``L``, or ``LA`` if keyed."""
     import numpy as np
     from PIL import Image
 
-    values = np.asarray(picture)
+    def stored(stripe: Any) -> np.ndarray:
+        values = np.asarray(stripe)
+        if picture.mode == "F":
+            return np.where(np.isfinite(values), values, 0)
+        return values if signed or picture.mode != "I" else values.view(np.uint32)
+
+    def convert(stripe: Any) -> Any:
+        values = stored(stripe)
+        # WhiteIsZero is heeded by Pillow at 8 bits only.
+        scaled = (white - values if negative else values).astype(np.float32) * (255 / white) + 0.5
+        grey = np.clip(scaled, 0, 255).astype(np.uint8)
+        if transparent is None:
+            return Image.fromarray(grey)
+        alpha = np.where(values == transparent, np.uint8(0), np.uint8(255))
+        return Image.fromarray(np.dstack([grey, alpha]))
+
     tags = getattr(picture, "tag_v2", {})
     bits_per_sample, photometric, sample_format = 258, 262, 339
+    transparent = picture.info.get("transparency")  # a PNG's, in its own depth
+    signed = tags.get(sample_format, (1,))[0] == 2
+    negative = tags.get(photometric) == 0 and picture.mode != "F"
     if picture.mode == "F":
-        values = np.where(np.isfinite(values), values, 0)
+        highest = max(stored(stripe).max() for _, _, stripe in _stripes(picture))
         # White is 1.0 by convention, with headroom for highlights; else 8 or 16 bits as floats.
-        white = next((w for top, w in ((16, 1), (256, 255)) if values.max() <= top), 65535)
+        white = next((w for top, w in ((16, 1), (256, 255)) if highest <= top), 65535)
     else:
-        bits = tags.get(bits_per_sample, (16,))[0]
-        signed = tags.get(sample_format, (1,))[0] == 2
-        values = values if signed or picture.mode != "I" else values.view(np.uint32)
-        white = (1 << (bits - signed)) - 1
-        if tags.get(photometric) == 0:  # WhiteIsZero, which Pillow heeds at 8 bits only
-            values = white - values
-    scaled = values.astype(np.float32) * (255 / white) + 0.5
-    return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+        white = (1 << (tags.get(bits_per_sample, (16,))[0] - signed)) - 1
+    return convert
 
 
 def _profile(picture: Any) -> tuple[str, bytes]:

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,10 @@ def raw_png(width, height, depth, colour, lines, *chunks):
     body = zlib.compress(b"".join(b"\0" + line for line in lines))
     parts = [chunk(b"IHDR", header), *chunks, chunk(b"IDAT", body), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def exif_chunk(orientation):
+    return chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0%c\0\0\0\0\0\0" % orientation)
 
 
 def raw_tiff(width, height, bits, photometric, data, samples=1, sample_format=1, **more):
@@ -210,6 +215,38 @@ def test_sixteen_bits_are_scaled_and_not_clipped():
     assert photo.rgb[..., 0].tolist() == expected
     photo = images.decode(raw_tiff(4, 1, 16, 0, little.tobytes()), "white-is-zero.tif")
     assert photo.rgb[..., 0].tolist() == [[255, 254, 127, 0]]
+
+
+def test_transparent_grey_of_sixteen_bits():
+    values = np.array([[0, 0x1234, 0x1235], [0xFFFF, 0x1234, 0]], ">u2")
+    key = chunk(b"tRNS", struct.pack(">H", 0x1234))
+    data = raw_png(3, 2, 16, 0, [line.tobytes() for line in values], key)
+    photo = images.decode(data, "photo.png")
+    assert photo.rgb[..., 0].tolist() == [[0, 18, 18], [255, 18, 0]]
+    assert photo.alpha.tolist() == [[255, 0, 255], [255, 0, 255]]  # not its neighbour at 8 bits
+    turned = raw_png(3, 2, 16, 0, [line.tobytes() for line in values], key, exif_chunk(6))
+    photo = images.decode(turned, "photo.png")
+    assert photo.alpha.tolist() == [[255, 255], [0, 0], [255, 255]]
+
+
+@pytest.mark.parametrize("kind", ["uint16", "float"])
+def test_deep_grey_is_converted_without_a_second_whole_picture(kind):
+    side = 1500
+    values = np.full((side, side), 0.5, "<f4")
+    values[0, 0], values[-1, -1] = np.nan, 200  # white is found in the last line, and seen in all
+    data = raw_tiff(side, side, 32, 1, values.tobytes(), 1, 3)
+    if kind == "uint16":
+        values = np.full((side, side), 0x8080, ">u2")
+        data = raw_png(side, side, 16, 0, [line.tobytes() for line in values])
+    images.decode(data, "photo")  # loads all that is to be loaded
+    tracemalloc.start()
+    try:
+        photo = images.decode(data, "photo")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert photo.rgb[9, 9, 0] == (128 if kind == "uint16" else 1)
+    assert peak < photo.rgb.nbytes + 10 * images._STRIPE * values.itemsize
 
 
 def test_other_depths_of_tiff():

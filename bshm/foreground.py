@@ -65,7 +65,7 @@ def _tiles(
         level = cv2.convertScaleAbs(alpha[place], alpha=255)
         if not cv2.countNonZero(level):
             continue
-        colours = _split(rgb[place])
+        colours = split(rgb[place])
         soft = cv2.inRange(level, 1, 254)
         if cv2.countNonZero(soft):
             if grid is None:
@@ -141,7 +141,7 @@ def _moments(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
         if near.min() == near.max():
             for power in range(3):
                 out[power] = near[0, 0] ** (power + 1)
-            for c, channel in enumerate(_split(_shrink(colour, cell // fine))):
+            for c, channel in enumerate(split(_shrink(colour, cell // fine))):
                 out[3 + c] = channel
                 out[6 + c] = out[3 + c] * out[0]
                 out[9 + c] = out[3 + c] * out[1]
@@ -149,7 +149,7 @@ def _moments(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
         square = near * near
         for power, plane in enumerate((near, square, square * near)):
             out[power] = _shrink(plane, cell // fine)
-        for c, channel in enumerate(_split(colour)):
+        for c, channel in enumerate(split(colour)):
             plane = channel.astype(np.float32)
             for power in range(3):
                 out[3 + 3 * power + c] = _shrink(plane, cell // fine)
@@ -180,7 +180,8 @@ def _shrink(pixels: np.ndarray, by: int) -> np.ndarray:
     return pixels
 
 
-def _split(rgb: np.ndarray) -> list[np.ndarray]:
+def split(rgb: np.ndarray) -> list[np.ndarray]:
+    """The three channels of any window of a photo."""
     # On whole rows of memory `cv2.split` takes a fraction of the time.
     return list(cv2.split(np.ascontiguousarray(rgb)))
 
@@ -207,7 +208,7 @@ def _grow(grid: np.ndarray, cell: int, place: Window, box: Window) -> list[np.nd
 def _share(rgb: np.ndarray, alpha: np.ndarray, planes: list[np.ndarray]) -> list[np.ndarray]:
     """F with its share of what F and B leave unexplained: three channels, uint8."""
     found = []
-    for channel, fore, back in zip(_split(rgb), planes[:3], planes[3:]):
+    for channel, fore, back in zip(split(rgb), planes[:3], planes[3:]):
         left = cv2.subtract(channel, back, dtype=cv2.CV_32F)
         left -= alpha * (fore - back)
         left *= alpha

@@ -21,6 +21,8 @@ import functools
 import cv2
 import numpy as np
 
+from bshm.foreground import split
+
 SNAP = 1.5 / 255  # closer than this to 0 or 1 is 0 or 1: the released BSHM says 254 for "solid"
 STRETCH = 0.5 / 255  # the same for results, which only have to survive rounding to 8 bits
 BLOCK = 128  # working-size pixels: the planes of a block stay in the processor's cache
@@ -215,7 +217,6 @@ def _bicubic(start: int, stop: int, small: int, large: int) -> tuple[slice, np.n
 def _apply(planes: list[np.ndarray], rgb: np.ndarray) -> np.ndarray:
     """alpha = a R + b G + c B + d, clipped, for planes at the size of this part of the photo."""
     total = planes[3]
-    # On whole rows of memory `cv2.split` takes a fraction of the time.
-    for slope, channel in zip(planes, cv2.split(np.ascontiguousarray(rgb))):
+    for slope, channel in zip(planes, split(rgb)):
         total += cv2.multiply(slope, channel, dtype=cv2.CV_32F)
     return np.clip(total, 0, 1, out=total)

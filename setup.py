@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "bshm/__init__.py").read_text("utf-8"), re.M)
+HEIF = 'pillow-heif>=0.16; python_version >= "3.8"'
 MODELSCOPE = 'modelscope>=1.31; python_version >= "3.10"'
 
 setup(
@@ -34,7 +35,7 @@ setup(
     ],
     extras_require={
         "heic": [
-            'pillow-heif>=0.16; python_version >= "3.8"',
+            HEIF,
             'pillow>=11.3; python_version >= "3.9"',  # AVIF
         ],
         "download": [MODELSCOPE],  # 90 MB with what it needs, for one command that few need
@@ -42,7 +43,7 @@ setup(
             'tensorflow>=2.16; python_version >= "3.10"',
             'tf2onnx>=1.17; python_version >= "3.10"',
         ],
-        "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE],
+        "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE, HEIF],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
     entry_points={"console_scripts": ["bshm = bshm.cli:main"]},

@@ -37,6 +37,14 @@ CASES = {
 ValidFile = namedtuple("ValidFile", "name format data")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_released_weights(tmp_path_factory):
+    """What the developer has in the ModelScope cache changes no test, nor do the commands run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODELSCOPE_CACHE", str(tmp_path_factory.mktemp("modelscope")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def pixels():
     """A small picture, uint8 [24, 40, 3]: flat, sloped and noisy parts, no symmetry."""

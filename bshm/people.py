@@ -10,8 +10,8 @@ import numpy as np
 SMALL = 0.3  # a group of people under this share of the frame is looked at again, closer
 MARGIN = 0.25  # of the group's own size, added on each side
 MAX_CROPS = 4
-PERSON = 0.0005  # a spot under this share of the frame is nobody
-SPECK = 0.02  # and so is one under this share of the largest person, with nothing in between
+PERSON = 0.0005  # a spot under this share of the frame gets no closer look
+SPECK = 0.02  # a spot under this share of the largest one is nobody; a lone one always stays
 
 
 class Box(NamedTuple):

@@ -6,11 +6,12 @@ import re
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from bshm import __version__
-from bshm.errors import InputError
+from bshm.errors import InputError, root_cause
 from bshm.names import printable
 
 if TYPE_CHECKING:
@@ -67,23 +68,21 @@ class Web:
         """The fetch, in a thread of its own: nothing else ends a name look-up that hangs, or
         headers that trickle in. One that is late is left behind and dies with its connection.
         """
-        outcome: list[bytes | InputError] = []
+        outcome: Future[bytes] = Future()
         deadline = time.monotonic() + self.limits.total_s
 
         def fetch() -> None:
             try:
-                outcome.append(self._fetch(url, name, deadline))
-            except InputError as error:
-                outcome.append(error)
+                outcome.set_result(self._fetch(url, name, deadline))
+            except BaseException as error:  # for whoever waits, whatever it is
+                outcome.set_exception(error)
 
         thread = threading.Thread(target=fetch, name="bshm-fetch", daemon=True)
         thread.start()
         thread.join(self.limits.total_s)
-        if not outcome:
-            outcome.append(self._late(name))
-        if isinstance(outcome[0], InputError):
-            raise outcome[0]
-        return outcome[0]
+        if not outcome.done():
+            raise self._late(name)
+        return outcome.result()
 
     def _fetch(self, url: str, name: str, deadline: float) -> bytes:
         """The bytes, at the last of ``Limits.retries`` tries if need be."""
@@ -94,7 +93,7 @@ class Web:
                 reason, asked = str(trouble), trouble.pause_s or 0
                 pause = max(asked, self.limits.backoff_s * 2**tried)
                 if asked > self.limits.retry_after_s:
-                    reason += " and asks to wait %.0f s" % asked
+                    reason += " and asks to wait %g s" % round(asked)
                     break
                 if time.monotonic() + pause > deadline:
                     break
@@ -122,7 +121,7 @@ class Web:
         except requests.exceptions.ChunkedEncodingError as error:
             raise _Trouble("the download broke off") from error
         except (requests.RequestException, HTTPError, ValueError) as error:
-            reason = "cannot be fetched: %s" % _root_cause(error)
+            reason = "cannot be fetched: %s" % printable(root_cause(error))
             if _may_pass(error):
                 raise _Trouble(reason) from error
             raise InputError("%s: %s" % (name, reason)) from error
@@ -174,8 +173,9 @@ def _asks_to_wait(response: requests.Response) -> float | None:
     from urllib3.util import Retry
 
     try:
-        return Retry().get_retry_after(response.raw)
-    except HTTPError:
+        pause = Retry().get_retry_after(response.raw)
+        return None if pause is None else float(pause)
+    except (HTTPError, ValueError, OverflowError):  # years and numbers beyond all bounds
         return None
 
 
@@ -188,11 +188,3 @@ def _may_pass(error: Exception) -> bool:
         isinstance(cause, ReadTimeoutError) for cause in error.args
     )
     return isinstance(error, requests.ConnectionError) and not lasting
-
-
-def _root_cause(error: BaseException) -> str:
-    """What the system said, below all that libraries wrapped around it."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return printable(" ".join(reason.split()))

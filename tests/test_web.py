@@ -17,7 +17,7 @@ import pytest
 from bshm import __version__, images
 from bshm.errors import InputError
 from bshm.sources import expand
-from bshm.web import LIMITS
+from bshm.web import LIMITS, Web
 
 QUICK = LIMITS._replace(connect_s=5, silence_s=5, total_s=20, backoff_s=0.001)
 
@@ -141,6 +141,24 @@ def test_a_date_to_come_back_is_heard_and_nonsense_is_not(web, pauses):
     web["/y.jpg"] = lambda request: request.reply(b"", 503, Retry_After="soon")
     fetch_refused(web, "/y.jpg", retries=1, backoff_s=0.25)
     assert pauses[1] == 0.25
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["Fri, 31 Dec 99999999999999999999 23:59:59 GMT", "Fri, 31 Dec 0 23:59:59 GMT", "9" * 400],
+)
+def test_a_pause_beyond_all_bounds_hides_no_answer(web, pauses, when):
+    web["/x.jpg"] = lambda request: request.reply(b"", 503, Retry_After=when)
+    assert "the server says HTTP 503" in fetch_refused(web, "/x.jpg", retries=1)
+
+
+def test_what_goes_wrong_in_a_fetch_is_not_called_late(monkeypatch):
+    def wrong(*_):
+        raise LookupError("a fault of ours")
+
+    monkeypatch.setattr(Web, "_fetch", wrong)
+    with pytest.raises(LookupError, match="a fault of ours"):
+        expand(["http://127.0.0.1/x.jpg"], limits=QUICK)[0].read()
 
 
 def test_a_server_that_asks_for_too_long_a_pause_is_not_asked_again(web, pauses):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Sequence
 
 from bshm import process, progress
-from bshm.errors import BshmError, OutputError
+from bshm.errors import BshmError, OutputError, root_cause
 from bshm.flags import SAMPLE, build_parser
 from bshm.timing import STAGES, Timings
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 SCREEN = 20  # lines of a terminal that are surely in sight
+BROKEN = "numpy, pillow or opencv-python-headless is missing or broken, install it again"
+REVISION = "a tag (default: modelscope's choice, the newest tag; since 1.38 master)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _cut_out(parser.parse_args(arguments), parser)
     except BshmError as error:
         _say(str(error))
+        return FAILED
+    except ImportError as error:
+        _say("%s: %s" % (BROKEN, root_cause(error)))
         return FAILED
     except KeyboardInterrupt:
         _say("interrupted")
@@ -215,7 +220,7 @@ def _download(arguments: list[str]) -> int:
 
     parser = _subparser("download", "Fetch released weights once, verified, into the cache.")
     parser.add_argument("model", nargs="?", default=weights.RELEASED, help="(default: %(default)s)")
-    parser.add_argument("--revision", metavar="TAG", help="a tag (default: the newest)")
+    parser.add_argument("--revision", metavar="TAG", help=REVISION)
     args = parser.parse_args(arguments)
     _print(str(weights.download(args.model, args.revision)))
     return OK

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 
 from bshm import __version__
+from bshm.engines import DEVICES, PACKAGES
+from bshm.images import MAX_PIXELS
 
 SAMPLE = "./image-matting/1.png"
-MAX_MEGAPIXELS = 200
 
 EXAMPLES = """\
 examples:
@@ -71,19 +72,19 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--device",
         default="auto",
-        choices=("auto", "cpu", "cuda", "tensorrt"),
+        choices=DEVICES,
         help="where to run (default: auto)",
     )
     add(
         "--engine",
         default="auto",
-        choices=("auto", "onnx", "tensorflow"),
+        choices=("auto", *PACKAGES),
         help="what to run on (default: auto, what is installed and fits the weights)",
     )
     add(
         "--max-pixels",
         type=_megapixels,
-        default=MAX_MEGAPIXELS,
+        default=MAX_PIXELS // 10**6,
         metavar="MP",
         help="refuse photos of more megapixels than this (default: %(default)s)",
     )

@@ -163,6 +163,14 @@ def test_a_failure_while_running_is_one_line(engine_class, make):
     assert "\n" not in str(caught.value)
 
 
+def test_a_closed_engine_says_so_and_can_be_closed_again(engine_class, make):
+    engine = engine_class(make(), device="cpu")
+    engine.close()
+    engine.close()
+    with pytest.raises(DeviceError, match="the engine is closed"):
+        engine.alpha(photo())
+
+
 def test_the_frameworks_write_nothing_by_themselves(kind, make):
     path = make()
     code = (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bshm import Matting
+from bshm import DeviceError, Matting
 from bshm.matting import CELL, MAX_CELLS, working_size
 from bshm.people import drop_specks, find_small_people
 
@@ -149,8 +149,8 @@ def test_specks_go_and_people_stay():
     assert np.array_equal(drop_specks(alpha), clean)
 
 
-def test_released_names_are_gone_after_close():
-    matting = Matting(weights="bshm-lite")
-    matting.close()
-    with pytest.raises(AttributeError):
+def test_closed_once_or_twice_it_says_so():
+    with Matting(weights="bshm-lite") as matting:
+        matting.close()
+    with pytest.raises(DeviceError, match="closed"):
         matting.alpha(sample("1.png"))

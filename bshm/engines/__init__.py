@@ -1,6 +1,6 @@
 """Engines: run a matting graph on one framework each, behind the same small interface.
 
-An engine is made from a graph file, a device and a thread count, and has ``alpha(rgb)``,
+An engine is made from a graph file and a device, and has ``alpha(rgb)``,
 ``close()``, ``device`` (what it runs on) and ``note`` (one line when ``auto`` had to do without
 a GPU that seemed to be there, else empty). The graph contract is ModelScope's for frozen matting
 graphs: float32 ``[H, W, 3]`` RGB in 0..255 goes in, straight uint8 RGBA ``[H, W, 4]`` comes out.
@@ -27,6 +27,8 @@ INPUT = "input_image:0"
 OUTPUT = "output_png:0"
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 PACKAGES = {"onnx": "onnxruntime", "tensorflow": "tensorflow"}
+
+CLOSED = "the engine is closed: make a new one"
 
 # The released graph answers 254 on solid people and seldom 255, and grazes 1 on plain background.
 LOWEST_LEVEL, HIGHEST_LEVEL = 2, 253

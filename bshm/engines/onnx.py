@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from bshm.engines import DEVICES, INPUT, OUTPUT, alpha_from_levels, cpu_limit, verbose
+from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_from_levels, cpu_limit, verbose
 from bshm.errors import DeviceError, WeightsError
 
 if TYPE_CHECKING:
@@ -51,24 +51,26 @@ class OnnxEngine:
 
     path: an ``.onnx`` file of the contract in `bshm.engines`
     device: ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda`` or ``tensorrt``
-    threads: for one photo on the CPU; None for what `cpu_limit` allows
 
     Raises WeightsError (no such file, damaged, another contract) and DeviceError (a device asked
     for is not there; the message names the missing piece).
     """
 
-    def __init__(self, path: str, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, path: str, device: str = "auto") -> None:
         if device not in DEVICES:
             raise DeviceError("unknown device %r: choose one of %s" % (device, ", ".join(DEVICES)))
         # Errors reach the user as exceptions; only fatal ones may write to stderr by themselves.
         onnxruntime.set_default_logger_severity(2 if verbose() else 4)
-        self._session, self.device, self.note = _start(path, device, threads)
+        self._session, self.device, self.note = _start(path, device)
         _check_contract(self._session, path)
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
         """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1. Raises DeviceError."""
+        session = self._session
+        if session is None:
+            raise DeviceError(CLOSED)
         try:
-            rgba = self._session.run([OUTPUT], {INPUT: rgb.astype("float32")})[0]
+            rgba = session.run([OUTPUT], {INPUT: rgb.astype("float32")})[0]
         except ERRORS as error:
             raise DeviceError(
                 "the graph failed on a photo of %d×%d pixels on %s: %s"
@@ -77,30 +79,30 @@ class OnnxEngine:
         return alpha_from_levels(rgba[..., 3])
 
     def close(self) -> None:
-        """Free the session's memory. The engine cannot be used afterwards."""
-        del self._session
+        """Free the session's memory. The engine cannot be used afterwards, only closed again."""
+        self._session = None
 
 
-def _start(path: str, device: str, threads: int | None) -> tuple[Any, str, str]:
+def _start(path: str, device: str) -> tuple[Any, str, str]:
     """Session, the device it runs on, and a note where `auto` could not use a GPU build."""
     if device != "auto":
-        return _open(path, device, threads), device, ""
+        return _open(path, device), device, ""
     note = ""
     if PROVIDERS["cuda"] in onnxruntime.get_available_providers():
         try:
-            return _open(path, "cuda", threads), "cuda", ""
+            return _open(path, "cuda"), "cuda", ""
         except DeviceError as error:
             note = "running on the CPU: %s" % error
-    return _open(path, "cpu", threads), "cpu", note
+    return _open(path, "cpu"), "cpu", note
 
 
-def _open(path: str, device: str, threads: int | None) -> Any:
+def _open(path: str, device: str) -> Any:
     """A session that really runs on `device`. Raises DeviceError, WeightsError."""
     providers = _providers(device)
     try:
         session = onnxruntime.InferenceSession(
             path,
-            _options(threads),
+            _options(),
             providers=providers,
             enable_fallback=0,  # its fallback prints to stdout and goes on without the GPU
         )
@@ -120,10 +122,10 @@ def _open(path: str, device: str, threads: int | None) -> Any:
     return session
 
 
-def _options(threads: int | None) -> Any:
+def _options() -> Any:
     """Session options for a short start, photos of changing size and a shared machine."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or cpu_limit()
+    options.intra_op_num_threads = cpu_limit()
     options.inter_op_num_threads = 1
     options.log_severity_level = 2 if verbose() else 4
     # A memory plan for every photo size costs memory (70 MB at working size) and saves no time.

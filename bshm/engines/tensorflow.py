@@ -8,7 +8,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any, Iterator
 
-from bshm.engines import DEVICES, INPUT, OUTPUT, alpha_from_levels, cpu_limit, verbose
+from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_from_levels, cpu_limit, verbose
 from bshm.errors import DeviceError, WeightsError
 
 if TYPE_CHECKING:
@@ -20,20 +20,19 @@ class TensorFlowEngine:
 
     path: a ``.pb`` file of the contract in `bshm.engines`
     device: ``auto`` (the GPU where TensorFlow can use one, else the CPU), ``cpu`` or ``cuda``
-    threads: for one photo on the CPU; None for what `cpu_limit` allows
 
     GPU memory is taken as it is needed. Raises WeightsError (no such file, damaged, another
     contract) and DeviceError (a device asked for is not there; the message names what is missing).
     """
 
-    def __init__(self, path: str, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(self, path: str, device: str = "auto") -> None:
         if device not in DEVICES:
             raise DeviceError("unknown device %r: choose one of %s" % (device, ", ".join(DEVICES)))
         if device == "tensorrt":
             raise DeviceError("tensorrt runs on the onnx engine only, not on tensorflow")
         self._tf = tf = _import_tensorflow()
         graph = _load(tf, path)
-        count = threads or cpu_limit()
+        count = cpu_limit()
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=count,
             inter_op_parallelism_threads=count,
@@ -41,7 +40,7 @@ class TensorFlowEngine:
         )
         config.gpu_options.allow_growth = True
         with quiet():
-            self._session = tf.compat.v1.Session(graph=graph, config=config)
+            self._session: Any = tf.compat.v1.Session(graph=graph, config=config)
         self.device, self.note = self._settle(device)
 
     def _settle(self, device: str) -> tuple[str, str]:
@@ -57,8 +56,11 @@ class TensorFlowEngine:
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
         """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1. Raises DeviceError."""
+        session = self._session
+        if session is None:
+            raise DeviceError(CLOSED)
         try:
-            rgba = self._session.run(OUTPUT, {INPUT: rgb.astype("float32")})
+            rgba = session.run(OUTPUT, {INPUT: rgb.astype("float32")})
         except self._tf.errors.OpError as error:
             raise DeviceError(
                 "the graph failed on a photo of %d×%d pixels on %s: %s"
@@ -67,8 +69,10 @@ class TensorFlowEngine:
         return alpha_from_levels(rgba[..., 3])
 
     def close(self) -> None:
-        """Free the session's memory. The engine cannot be used afterwards."""
-        self._session.close()
+        """Free the session's memory. The engine cannot be used afterwards, only closed again."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
 
 def _import_tensorflow() -> Any:

@@ -1,0 +1,65 @@
+"""Installations that are broken: the real command says in one line what does not load."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PHOTO = str(ROOT / "image-matting" / "1.png")
+LINKER = "libGL.so.1: cannot open shared object file"
+# As packages do it: the linker's words, under some of their own.
+BROKEN = """
+try:
+    raise ImportError(%r)
+except ImportError:
+    raise ImportError("PLEASE READ THIS\\n\\nit did not work")
+"""
+
+
+def python(folder: Path, broken: str, *arguments: str) -> subprocess.CompletedProcess:
+    """Python with a module of this name that does not load."""
+    (folder / (broken + ".py")).write_text(BROKEN % LINKER, "utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, cwd=str(folder), stdout=-1, stderr=-1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "engine", "package"),
+    [
+        ("cv2", "auto", "opencv-python-headless"),
+        ("numpy", "auto", "numpy"),
+        ("onnxruntime", "onnx", "onnxruntime"),
+        ("tensorflow", "tensorflow", "tensorflow"),
+    ],
+)
+def test_a_package_that_does_not_load_is_one_line(tmp_path, broken, engine, package):
+    arguments = ["-m", "bshm", "-i", PHOTO, "-d", "out", "--engine", engine]
+    done = python(tmp_path, broken, *arguments)
+    said = done.stderr.decode()
+    assert done.returncode == 1 and not (tmp_path / "out" / "1.png").exists()
+    assert said.startswith("bshm: ") and said.count("\n") == 1, said
+    assert package in said and said.endswith(LINKER + "\n")
+
+
+@pytest.mark.parametrize(
+    ("broken", "engine"), [("onnxruntime", "onnx"), ("tensorflow", "tensorflow")]
+)
+def test_an_engine_that_does_not_load_is_a_device_error(tmp_path, broken, engine):
+    code = (
+        "import bshm\n"
+        "try: bshm.Matting(weights='bshm-lite', engine=%r)\n"
+        "except bshm.DeviceError as error: print(error)"
+    ) % engine
+    pytest.importorskip("cv2")
+    done = python(tmp_path, broken, "-c", code)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode() == (
+        "the engine %s needs the package %s, which does not load, install it again: %s\n"
+        % (engine, broken, LINKER)
+    )

@@ -22,16 +22,22 @@ DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 
 
 def roots() -> list[Path]:
-    """Folders in which SDK versions keep their models, the one in use by most versions first."""
+    """Folders in which SDK versions keep their models, the one in use by most versions first.
+
+    They begin with ``~`` for a user who has no home folder.
+    """
     given = os.environ.get("MODELSCOPE_CACHE")
     if given:
-        return [Path(given).expanduser()]
-    cache = Path.home() / ".cache" / "modelscope"
+        return [Path(os.path.expanduser(given))]
+    cache = Path(os.path.expanduser("~/.cache/modelscope"))
     return [cache / "hub", cache]
 
 
 def folders(model_id: str) -> list[Path]:
-    """Folders in which SDK versions keep this model, those that exist, the newest layout last."""
+    """Folders in which SDK versions keep this model, the newest layout last.
+
+    Only those that exist; what may not be looked at does not.
+    """
     owner, _, name = model_id.partition("/")
     safe = name.replace(".", "___")  # as SDKs after 1.9 write it
     found: list[Path] = []
@@ -39,20 +45,35 @@ def folders(model_id: str) -> list[Path]:
         for parent in (root, root / "models", root / "hub", root / "hub" / "models"):
             found.extend(parent / owner / part for part in dict.fromkeys((name, safe)))
         # Since 1.38: one folder a revision; the one fetched last comes first.
-        snapshots = (root / "models" / ("%s--%s" % (owner, name)) / "snapshots").glob("*")
-        found.extend(sorted(snapshots, key=lambda folder: folder.stat().st_mtime, reverse=True))
-    return [folder for folder in dict.fromkeys(found) if folder.is_dir()]
+        snapshots = inside(root / "models" / ("%s--%s" % (owner, name)) / "snapshots")
+        found.extend(sorted(snapshots, key=_changed, reverse=True))
+    return [folder for folder in dict.fromkeys(found) if os.path.isdir(folder)]
 
 
-def download(model_id: str, revision: str | None, progress: bool) -> Path:
+def inside(folder: Path) -> list[Path]:
+    """What lies in a folder, by name; nothing where there is no such folder to look into."""
+    try:
+        return [folder / name for name in sorted(os.listdir(folder))]
+    except OSError:
+        return []
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def download(model_id: str, revision: str | None) -> Path:
     """Fetch a model with the SDK's ``snapshot_download``; the folder it is in.
 
-    revision: a tag, or None for the newest one
-    progress: the SDK's progress bar on stderr
+    revision: a tag, or None for what the SDK takes: the newest tag, since 1.38 ``master``
 
-    What is in the SDK's cache already is not fetched again. Raises WeightsError.
+    What is in the SDK's cache already is not fetched again. Its progress bar is on stderr.
+    Raises WeightsError.
     """
-    with _errors(model_id, revision), _quiet(progress):
+    with _errors(model_id, revision), _quiet(bar=True):
         from modelscope.hub.snapshot_download import snapshot_download
 
         return Path(snapshot_download(model_id, revision=revision))
@@ -65,7 +86,7 @@ def listed_sha256(model_id: str, revision: str | None, file: str) -> str | None:
     """
     if importlib.util.find_spec("modelscope_hub"):
         return None
-    with _errors(model_id, revision), _quiet(False):
+    with _errors(model_id, revision), _quiet(bar=False):
         from modelscope.hub.api import HubApi
 
         api = HubApi()
@@ -79,18 +100,23 @@ def listed_sha256(model_id: str, revision: str | None, file: str) -> str | None:
 @contextlib.contextmanager
 def lock(model_id: str) -> Iterator[None]:
     """One download at a time on this machine: the SDK's index does not bear two."""
+    folder = roots()[0]
     with _errors(model_id, None):
+        if not importlib.util.find_spec("modelscope"):  # which brings filelock
+            raise ImportError("No module named 'modelscope'")
         from filelock import FileLock
 
-        roots()[0].mkdir(parents=True, exist_ok=True)
-        with FileLock(str(roots()[0] / ".bshm.lock")):
+        if folder.parts[0].startswith("~"):
+            raise WeightsError("you have no home folder: MODELSCOPE_CACHE names another one")
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(str(folder / ".bshm.lock")):
             yield
 
 
 @contextlib.contextmanager
-def _quiet(progress: bool) -> Iterator[None]:
+def _quiet(bar: bool) -> Iterator[None]:
     """The SDK's log off, its prints away from stdout, and its bar shown only if asked for."""
-    hidden = contextlib.nullcontext() if progress else contextlib.redirect_stderr(io.StringIO())
+    hidden = contextlib.nullcontext() if bar else contextlib.redirect_stderr(io.StringIO())
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

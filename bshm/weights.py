@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple, Sequence
@@ -52,10 +53,11 @@ def resolve(name: str, engines: Sequence[str]) -> Weights:
         return _auto(engines)
     if name == "bshm-lite":
         return _embedded(engines, "asked for")
-    path = Path(name).expanduser()
-    if path.is_file():
+    path = Path(os.path.expanduser(name))
+    # os.path's tests are False, and pathlib's raise, for what may not be looked at.
+    if os.path.isfile(path):
         return _named(path, name, engines)
-    if name and path.is_dir():  # an empty name is not the current folder
+    if name and os.path.isdir(path):  # an empty name is not the current folder
         return _in_folders([path], name, engines)
     if HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES.values():
         found = hub.folders(name)
@@ -71,26 +73,25 @@ def resolve(name: str, engines: Sequence[str]) -> Weights:
     )
 
 
-def download(model_id: str = RELEASED, revision: str | None = None, progress: bool = True) -> Path:
+def download(model_id: str = RELEASED, revision: str | None = None) -> Path:
     """Fetch a model into the SDK's cache and record the hash of its file; the file.
 
-    revision: a tag, or None for the newest one
-    progress: a bar on stderr
+    revision: a tag, or None for what the SDK takes: the newest tag, since 1.38 ``master``
 
-    What is there already and whole is not fetched again. Raises WeightsError (no network, no such
-    model or tag, a hash that does not match, no space).
+    What is there already and whole is not fetched again. A progress bar is on stderr. Raises
+    WeightsError (no network, no such model or tag, a hash that does not match, no space).
     """
     if not HUB_ID.fullmatch(model_id):
         raise WeightsError(
             "%s is not a hub id: expected owner/name, like %s" % (model_id, RELEASED)
         )
     with hub.lock(model_id):
-        path = _model_file(hub.download(model_id, revision, progress), model_id)
+        path = _model_file(hub.download(model_id, revision), model_id)
         listed = hub.listed_sha256(model_id, revision, path.name)
         if listed and _sha256(path) != listed:
             # The SDK takes a cached file for granted; without it, it fetches it again.
             path.unlink()
-            path = _model_file(hub.download(model_id, revision, progress), model_id)
+            path = _model_file(hub.download(model_id, revision), model_id)
         record(path)
         return path
 
@@ -150,7 +151,7 @@ def _flaw(path: Path) -> str:
 def _embedded(engines: Sequence[str], why: str) -> Weights:
     for engine in engines:
         path = DATA / ("bshm-lite" + SUFFIXES[engine])
-        if path.is_file():
+        if os.path.isfile(path):
             return Weights(path, "bshm-lite", engine, why)
     raise WeightsError("the embedded weights are missing in %s: install bshm again" % DATA)
 
@@ -193,8 +194,8 @@ def _model_file(folder: Path, model_id: str) -> Path:
 
 def _model_files(folder: Path, engine: str | None = None) -> list[Path]:
     """The files in a model folder that an engine (or any) could run."""
-    graphs = [folder / "tf_graph.pb"] if (folder / "tf_graph.pb").is_file() else []
-    onnx = sorted(folder.glob("*.onnx"))
+    graphs = [folder / "tf_graph.pb"] if os.path.isfile(folder / "tf_graph.pb") else []
+    onnx = [path for path in hub.inside(folder) if path.suffix == ".onnx"]
     return {"tensorflow": graphs, "onnx": onnx, None: graphs + onnx}[engine]
 
 

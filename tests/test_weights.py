@@ -7,15 +7,20 @@ import importlib.util
 import json
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hub import MODEL, FakeHub
 
 from bshm import hub, weights
+from bshm.cli import main
 from bshm.errors import WeightsError
 
 BOTH = ("onnx", "tensorflow")
@@ -136,6 +141,78 @@ def test_a_model_folder_gives_what_the_preferred_engine_runs(cache, tmp_path):
 def test_an_empty_model_folder_tells_what_belongs_there(cache, tmp_path):
     with pytest.raises(WeightsError, match=r"no tf_graph\.pb and no \.onnx file"):
         weights.resolve(str(tmp_path), BOTH)
+
+
+# Places that may not be looked at
+
+
+@pytest.fixture
+def locked(data):
+    """A folder nobody may look into, also where the tests run as root; `data` can still be read."""
+    if os.name == "nt":
+        pytest.skip("POSIX only")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        weights.DATA = Path(shutil.copytree(str(data), folder + "/data"))
+        os.chmod(folder + "/data", 0o755)
+        home = Path(folder, "home")
+        put(home / ".cache" / "modelscope" / "hub" / MODEL)
+        home.chmod(0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield home
+        finally:
+            if root:
+                os.seteuid(0)
+            home.chmod(0o700)
+
+
+def test_a_home_that_may_not_be_searched_holds_no_weights(locked, monkeypatch):
+    monkeypatch.delenv("MODELSCOPE_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(locked))
+    assert weights.resolve("auto", BOTH).path == weights.DATA / "bshm-lite.onnx"
+    with pytest.raises(WeightsError, match="is not in the cache"):
+        weights.resolve(MODEL, BOTH)
+    for name in (locked, locked / "a.onnx", locked / ".cache"):
+        with pytest.raises(WeightsError, match=r"no such weights|no tf_graph"):
+            weights.resolve(str(name), BOTH)
+
+
+def test_a_user_without_a_home_has_no_cache(cache, data, tmp_path, monkeypatch):
+    pwd = pytest.importorskip("pwd")
+    monkeypatch.delenv("MODELSCOPE_CACHE")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    monkeypatch.setitem(sys.modules, "modelscope", ModuleType("modelscope"))
+    sys.modules["modelscope"].__spec__ = ModuleSpec("modelscope", None)
+    monkeypatch.chdir(tmp_path)
+    assert weights.resolve("auto", BOTH).name == "bshm-lite"
+    with pytest.raises(WeightsError, match=r"no such weights: ~nobody-here/a\.onnx"):
+        weights.resolve("~nobody-here/a.onnx", BOTH)
+    assert str(weights.cache()) == "~/.cache/modelscope"
+    if importlib.util.find_spec("filelock"):
+        with pytest.raises(WeightsError, match="MODELSCOPE_CACHE"):
+            weights.download()
+    assert not Path("~").exists()
+
+
+def test_a_name_too_long_for_a_file_is_no_file(cache, data, monkeypatch):
+    for name in ("x" * 300, "x" * 300 + ".onnx"):
+        with pytest.raises(WeightsError, match="no such weights"):
+            weights.resolve(name, BOTH)
+    with pytest.raises(WeightsError, match="is not in the cache"):
+        weights.resolve("me/" + "x" * 300, BOTH)
+    monkeypatch.setenv("MODELSCOPE_CACHE", "/" + "x" * 300)
+    assert weights.resolve("auto", BOTH).name == "bshm-lite"
+
+
+def test_a_snapshot_that_vanishes_while_it_is_looked_at_is_not_there(cache, data):
+    snapshots = cache / "models" / "damo--cv_unet_image-matting" / "snapshots"
+    path = put(snapshots / "v1")
+    (snapshots / "v2").symlink_to(snapshots / "gone")
+    assert weights.resolve("auto", BOTH).path == path
 
 
 # Cached weights
@@ -474,7 +551,17 @@ def test_download_without_the_sdk_names_the_package(cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "modelscope", None)
     monkeypatch.setitem(sys.modules, "modelscope.hub.snapshot_download", None)
     with pytest.raises(WeightsError, match="needs the package modelscope"):
-        hub.download(MODEL, None, False)
+        hub.download(MODEL, None)
+    monkeypatch.setitem(sys.modules, "filelock", None)  # it comes with the SDK
+    with pytest.raises(WeightsError, match=r"needs the package modelscope.*\(.*'modelscope'\)"):
+        weights.download()
+
+
+def test_help_says_what_is_fetched_where_no_tag_is_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["download", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the newest tag; since 1.38 master" in said
 
 
 @needs_sdk

@@ -42,8 +42,7 @@ def average(checkpoints: list[Path], shares: list[float]) -> dict[str, torch.Ten
 
 
 def export(state: dict[str, torch.Tensor], path: Path) -> None:
-    model = BSHM()
-    model.load_state_dict(state)
+    model = BSHM.of(state)
     model.eval()
     fold(model)
     torch.onnx.export(

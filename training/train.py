@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from training.data import Geometry, Pack, Sampler
 from training.losses import mask_loss, matte_loss, unify_loss
-from training.networks import BSHM, MEAN, SCALE
+from training.networks import BSHM, ENCODERS, MEAN, SCALE
 
 STAGES = ("mpn", "qun", "mrn", "joint")
 
@@ -92,10 +92,7 @@ def step_loss(model: BSHM, stage: str, batch: list[Tensor], rnd: np.random.Gener
         matte, colour = model.mrn(photo, unified)
         extra = 0.0
     else:
-        logits = model.mpn(F.avg_pool2d(photo, 2))
-        mask = logits.softmax(1)[:, 1:]
-        unified = model.qun(quarter, mask)
-        matte, colour = model.mrn(photo, unified)
+        logits, unified, matte, colour = model.stages(photo)
         light = F.avg_pool2d(weight, 4)
         extra = mask_loss(logits, target, light)
         extra = 0.5 * extra + 0.5 * ((unified.float() - target).abs() * light).mean()
@@ -158,12 +155,14 @@ def train(args: argparse.Namespace) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     args.run.mkdir(parents=True, exist_ok=True)
     last = args.run / "last.pt"
-    model, start, saved = BSHM(), 0, None
+    start, saved = 0, None
     if last.exists():
         saved = torch.load(last, map_location="cpu", weights_only=True)
-        model.load_state_dict(saved["model" if args.resume else "average"])
+        model = BSHM.of(saved["model" if args.resume else "average"])
     else:
+        model = BSHM(args.encoder)
         model.mpn.encoder.load_imagenet()
+    model.mpn.encoder.drop(args.drop)
     model.to(device, memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(parameters(model, args.stage, args.rate), weight_decay=0.01)
     average = Average(model)
@@ -173,6 +172,8 @@ def train(args: argparse.Namespace) -> None:
         optimiser.load_state_dict(saved["optimiser"])
         average.state, average.steps = saved["average"], saved["step"]
         start = saved["step"]
+        if start >= args.steps:
+            raise SystemExit(f"{last} holds stage {args.stage} with {start} steps: it is finished")
     geometry = Geometry(zoom=(0.3, 1.3)) if args.stage == "mrn" else Geometry()
     samples = Samples(
         args.pack,
@@ -183,7 +184,8 @@ def train(args: argparse.Namespace) -> None:
         geometry=geometry,
     )
     samples.seed = args.seed + start
-    loader = iter(DataLoader(samples, args.batch, num_workers=args.workers, prefetch_factor=4))
+    ahead = 4 if args.workers else None
+    loader = iter(DataLoader(samples, args.batch, num_workers=args.workers, prefetch_factor=ahead))
     learn(model, args.stage)
     running, began = 0.0, time.time()
     for step in range(start, args.steps):
@@ -227,6 +229,10 @@ def main() -> None:
     parser.add_argument("pack", type=Path, help="folder written by training.data")
     parser.add_argument("run", type=Path, help="folder for checkpoints and log")
     parser.add_argument("--stage", choices=STAGES, required=True)
+    parser.add_argument(
+        "--encoder", choices=ENCODERS, default="lite0", help="of a first stage (default: lite0)"
+    )
+    parser.add_argument("--drop", type=float, default=0.0, help="stochastic depth of the encoder")
     parser.add_argument("--size", type=int, default=256, help="side of a sample (default: 256)")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1000)

@@ -232,6 +232,7 @@ def test_a_run_leaves_nothing_outside_its_output_folder(tmp_path, photos):
     home.mkdir()
     environment = {key: os.environ[key] for key in os.environ if not key.startswith("XDG_")}
     environment.update(HOME=str(home), TMPDIR=str(home))
+    del environment["MODELSCOPE_CACHE"]  # which keeps the other tests out of the home folder
     bshm("-i", photo, "-d", tmp_path / "out", env=environment)
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
@@ -305,6 +306,11 @@ def test_interruption_while_waiting_for_a_photo(tmp_path, photos, sent):
     assert "interrupted: 1 done, 3 left; go on with --skip-existing" in said
     assert_whole(tmp_path / "out", "p00")
     run.feed()
+    kept = (tmp_path / "out" / "p00.png").stat().st_mtime_ns
+    rerun = bshm("-i", first, *others, "-d", tmp_path / "out", "--skip-existing")
+    assert b"1 skipped" in rerun.stderr
+    assert_whole(tmp_path / "out", "p00", "p01", "p02")
+    assert (tmp_path / "out" / "p00.png").stat().st_mtime_ns == kept
 
 
 def test_a_run_that_is_to_outlive_its_terminal_does(tmp_path, photos):

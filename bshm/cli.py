@@ -35,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments and arguments[0] in COMMANDS:
             return COMMANDS[arguments[0]](arguments[1:])
         parser = build_parser()
-        return _cut_out(parser.parse_args(arguments), parser)
+        args, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            parser.error("unknown: %s (photos are named after -i)" % " ".join(unknown))
+        return _cut_out(args, parser)
     except BshmError as error:
         _say(str(error))
         return FAILED
@@ -58,9 +61,15 @@ def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         if len(jobs) != 1:
             parser.error("-o takes one photo, got %d; use -d for several" % len(jobs))
         to_stdout = args.output == "-"
+        if args.output.endswith(("/", os.sep)):
+            parser.error("-o takes a file, got the folder %s; use -d for folders" % args.output)
+        ending = os.path.splitext(args.output)[1].lower()
+        if ending != ".png" and ending in sources.EXTENSIONS:
+            parser.error("-o writes a PNG, got %s; name it .png" % args.output)
         if to_stdout and args.json:
             parser.error("-o - and --json both want stdout; write the PNG to a file")
-        jobs = [outputs.Job(jobs[0].source, None if to_stdout else Path(args.output))]
+        output = None if to_stdout else Path(args.output)
+        jobs = [outputs.Job(jobs[0].source, output, chosen=True)]
     options = batch.Options(
         only_alpha=args.only_alpha,
         skip_existing=args.skip_existing,
@@ -106,7 +115,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
         _say(str(error))
         _leave(FAILED)
     bar.close()
-    if args.timing:
+    if args.timing and total:
         _print_timing(total, counts["done"])
     if len(jobs) > 1 and not args.quiet:
         if len(jobs) > SCREEN:  # the lines above are long out of sight

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple
 
 from bshm import png
 from bshm.errors import OutputError
+from bshm.names import NAME_BYTES, fit
 
 if TYPE_CHECKING:
     from bshm.sources import Source
@@ -22,6 +23,7 @@ class Job(NamedTuple):
 
     source: Source
     output: Path | None
+    chosen: bool = False  # by the user, as a file and not only as a folder
 
 
 def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
@@ -37,7 +39,8 @@ def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
         key = str(base).casefold()  # Windows and macOS ignore case
         number = numbers.get(key, 1)
         while True:
-            output = base.with_name("%s%s.png" % (base.name, "-%d" % number if number > 1 else ""))
+            ending = ("-%d" % number if number > 1 else "") + ".png"
+            output = base.with_name(fit(base.name, NAME_BYTES - len(ending)) + ending)
             number += 1
             if str(output).casefold() not in taken:
                 break
@@ -84,12 +87,29 @@ class Inputs:
                 self._known.update(_identities(job.source.path))
 
     def spare(self, job: Job) -> None:
-        """Raise OutputError where a job's output would overwrite one of them."""
-        if job.output is not None and self._known.intersection(_identities(job.output)):
-            raise OutputError(
-                "%s: its cutout %s would overwrite an input; choose another folder with -d"
-                % (job.source.name, job.output)
-            )
+        """Raise OutputError where a job's output would overwrite one of them.
+
+        Nor may it overwrite what lies beside its photo and is no cutout: another photo, likely.
+        """
+        if job.output is None:
+            return
+        if self._known.intersection(_identities(job.output)):
+            flaw = "its cutout %s would overwrite an input"
+        elif not job.chosen and _is_beside(job) and not png.is_own_png(job.output):
+            flaw = "its cutout %s would overwrite a file that bshm did not make"
+        else:
+            return
+        raise OutputError(
+            "%s: %s; choose another folder with -d" % (job.source.name, flaw % job.output)
+        )
+
+
+def _is_beside(job: Job) -> bool:
+    """Whether a job's output is there already, in the folder of its photo."""
+    if not job.source.path or not os.path.isfile(str(job.output)):
+        return False
+    folders = [os.path.dirname(str(path)) for path in (job.source.path, job.output)]
+    return os.path.realpath(folders[0]) == os.path.realpath(folders[1])
 
 
 def _identities(path: Path) -> Iterator[object]:

@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from bshm import files, png
 from bshm.errors import InputError
-from bshm.names import fit, natural, printable, safe_stem
+from bshm.names import natural, printable, safe_stem
 from bshm.web import LIMITS, Limits, Web
 
 EXTENSIONS = (
@@ -92,7 +92,7 @@ def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[S
         if not os.path.lexists(named):
             if glob.has_magic(named):
                 return _glob(named, recursive, limit)
-            return [_unreadable(named, "no such file or folder")]
+            return [_unreadable(named, _absence(named))]
     except ValueError:  # a NUL, or a character that no file name here can have
         return [_unreadable(named, "is not a file name")]
     return [_file(named, PurePath(), limit)]
@@ -110,7 +110,7 @@ def _address(url: str, address: SplitResult, web: Web) -> Source:
 def _file(path: str, parent: PurePath, limit: int) -> Source:
     name = printable(path)
     read = partial(files.read, path, name, limit)
-    return Source(name, fit(Path(path).stem, 251), read, Path(path), parent)  # + ".png" is 255
+    return Source(name, Path(path).stem, read, Path(path), parent)
 
 
 def _unreadable(named: str, reason: str) -> Source:
@@ -120,6 +120,17 @@ def _unreadable(named: str, reason: str) -> Source:
         raise InputError("%s: %s" % (name, reason))
 
     return Source(name, safe_stem(named), read)
+
+
+def _absence(path: str) -> str:
+    """Why nothing is seen there: it is missing, or a folder above may not be entered."""
+    try:
+        os.lstat(path)
+    except PermissionError as error:
+        return "cannot be read: %s" % error.strerror
+    except OSError:
+        pass
+    return "no such file or folder"
 
 
 def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:

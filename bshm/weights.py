@@ -26,7 +26,11 @@ EMBEDDED = {
     "bshm-lite.pb": "69257040b0d85b11cd523b4fd845c8b573bb90fb121bdcb78e7c309cbbc1be6b",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
-_DAMAGED = "%s is damaged: its sha256 is not the recorded one (`bshm download` fetches it again)"
+_REMEDIES = {  # where an engine is missing
+    "onnx": "pip install onnxruntime",
+    "tensorflow": "install tensorflow, or turn the graph into ONNX with `bshm convert`",
+}
+_DAMAGED = "%s is damaged: its sha256 is not the recorded one (%s)"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -60,7 +64,7 @@ def resolve(name: str, engines: Sequence[str]) -> Weights:
     if name and os.path.isdir(path):  # an empty name is not the current folder
         return _in_folders([path], name, engines)
     if HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES.values():
-        found = hub.folders(name)
+        found = [folder for folder in hub.folders(name) if _model_files(folder)]
         if not found:
             raise WeightsError(
                 "%s is not in the cache (%s): run `bshm download %s`"
@@ -105,14 +109,16 @@ def verify(name: str = RELEASED) -> Path:
     """
     files = [DATA / file for file in EMBEDDED]
     if name != "bshm-lite":
-        files = [resolve(name, tuple(SUFFIXES)).path]
-    for file in files:
+        used = resolve(name, tuple(SUFFIXES)).path
+        # The graph that it was converted from, too.
+        files = [used] if os.path.isfile(name) else [used, *_model_files(used.parent)]
+    for file in dict.fromkeys(files):
         expected = _expected(file)
         if expected is None:
             raise WeightsError("%s has no sha256 record (`bshm download` writes one)" % file)
         if _sha256(file) != expected:
-            raise WeightsError(_DAMAGED % file)
-    return DATA if name == "bshm-lite" else files[0]
+            raise WeightsError(_damaged(file))
+    return DATA if name == "bshm-lite" else used
 
 
 def record(path: Path) -> None:
@@ -143,7 +149,7 @@ def _flaw(path: Path) -> str:
     try:
         if _expected(path) is None:
             return "%s was not checked yet (`bshm download` does)" % path
-        return "" if _is_whole(path) else _DAMAGED % path
+        return "" if _is_whole(path) else _damaged(path)
     except WeightsError as error:  # unreadable: the embedded weights will do
         return str(error)
 
@@ -161,15 +167,27 @@ def _named(path: Path, name: str, engines: Sequence[str]) -> Weights:
     for engine in engines:
         if SUFFIXES[engine] == path.suffix.lower():
             if not _is_whole(path):
-                raise WeightsError(_DAMAGED % path)
+                raise WeightsError(_damaged(path))
             checked = "sha256 as recorded" if _expected(path) else "without a sha256 record"
             return Weights(path, name, engine, "asked for, " + checked)
     needed = [engine for engine, suffix in SUFFIXES.items() if suffix == path.suffix.lower()]
     if not needed:
         raise WeightsError("%s is not a file of weights: expected .onnx or .pb" % path)
     raise WeightsError(
-        "%s needs the engine %s, and only %s may be used" % (path, needed[0], ", ".join(engines))
+        "%s needs the engine %s, and only %s is installed or asked for: %s"
+        % (path, needed[0], ", ".join(engines), _REMEDIES[needed[0]])
     )
+
+
+def _damaged(path: Path) -> str:
+    """That a file is not what its record says, and how to have it anew."""
+    if path.parent == DATA:
+        remedy = "install bshm again"
+    elif path.suffix == ".onnx" and os.path.isfile(path.with_name("tf_graph.pb")):
+        remedy = "`bshm convert` makes it again from tf_graph.pb"
+    else:
+        remedy = "`bshm download` fetches it again"
+    return _DAMAGED % (path, remedy)
 
 
 def _in_folders(folders: Sequence[Path], name: str, engines: Sequence[str]) -> Weights:
@@ -178,6 +196,12 @@ def _in_folders(folders: Sequence[Path], name: str, engines: Sequence[str]) -> W
     if not files:
         raise WeightsError(
             "no tf_graph.pb and no .onnx file in %s" % " or ".join(map(str, folders))
+        )
+    rivals = [f for f in files if f.suffix == files[0].suffix and f.parent == files[0].parent]
+    if len(rivals) > 1:
+        raise WeightsError(
+            "%s holds several graphs (%s): name the one to use"
+            % (rivals[0].parent, ", ".join(f.name for f in rivals))
         )
     return _named(files[0], name, engines)._replace(name=name)
 

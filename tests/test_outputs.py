@@ -92,3 +92,25 @@ def test_inputs_are_spared_under_any_name(tmp_path, link):
         inputs.spare(Job(source, output))
     inputs.spare(Job(source, tmp_path / "another.png"))
     inputs.spare(Job(source, None))
+
+
+def test_a_file_beside_the_photo_is_spared_unless_it_is_a_cutout_or_chosen(tmp_path):
+    photo, other = tmp_path / "a.jpg", tmp_path / "a.png"
+    photo.write_bytes(b"photo")
+    other.write_bytes(b"another photo")
+    [job] = outputs.plan(expand([str(photo)]), tmp_path)
+    with pytest.raises(OutputError, match="a file that bshm did not make"):
+        Inputs([job]).spare(job)
+    Inputs([job]).spare(job._replace(chosen=True))
+    finish(job)
+    Inputs([job]).spare(job)
+    [elsewhere] = outputs.plan(expand([str(photo)]), tmp_path / "out")
+    elsewhere.output.parent.mkdir()
+    elsewhere.output.write_bytes(b"of another tool")
+    Inputs([elsewhere]).spare(elsewhere)
+
+
+def test_the_longest_names_have_room_for_extension_and_number(tmp_path):
+    sources = [Source("", stem, no_bytes) for stem in ("x" * 251, "x" * 251, "ü" * 127)]
+    names = [job.output.name for job in outputs.plan(sources, tmp_path)]
+    assert names == ["x" * 251 + ".png", "x" * 249 + "-2.png", "ü" * 125 + ".png"]

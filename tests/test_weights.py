@@ -127,7 +127,7 @@ def test_a_file_of_another_kind_is_refused(cache, tmp_path):
 
 
 def test_a_file_no_engine_here_runs_names_the_engine(cache, tmp_path):
-    with pytest.raises(WeightsError, match="needs the engine tensorflow"):
+    with pytest.raises(WeightsError, match=r"needs the engine tensorflow.*bshm convert"):
         weights.resolve(str(put(tmp_path)), ["onnx"])
 
 
@@ -136,6 +136,12 @@ def test_a_model_folder_gives_what_the_preferred_engine_runs(cache, tmp_path):
     assert weights.resolve(str(tmp_path), ["onnx", "tensorflow"]).path == onnx
     assert weights.resolve(str(tmp_path), ["tensorflow", "onnx"]).path == graph
     assert weights.resolve(str(tmp_path), ["tensorflow"]).path == graph
+
+
+def test_a_model_folder_with_several_graphs_is_not_guessed_about(cache, tmp_path):
+    put(tmp_path, "a.onnx"), put(tmp_path, "b.onnx")
+    with pytest.raises(WeightsError, match=r"several graphs \(a\.onnx, b\.onnx\)"):
+        weights.resolve(str(tmp_path), BOTH)
 
 
 def test_an_empty_model_folder_tells_what_belongs_there(cache, tmp_path):
@@ -313,6 +319,27 @@ def test_auto_takes_a_converted_graph_beside_the_released_one(cache, data):
 def test_a_hub_id_that_is_not_cached_tells_how_to_get_it(cache):
     with pytest.raises(WeightsError, match="run `bshm download me/mine`"):
         weights.resolve("me/mine", BOTH)
+
+
+def test_a_folder_that_a_failed_download_left_is_no_model(cache):
+    (cache / "models" / "me--mine" / "snapshots" / "master").mkdir(parents=True)
+    with pytest.raises(WeightsError, match="run `bshm download me/mine`"):
+        weights.resolve("me/mine", BOTH)
+
+
+def test_a_damaged_conversion_is_to_be_converted_again(cache, data):
+    put(cache / MODEL)
+    rewrite(put(cache / MODEL, "tf_graph.onnx"), b"", keep_time=True)
+    with pytest.raises(WeightsError, match=r"onnx is damaged.*`bshm convert` makes it again"):
+        weights.resolve(MODEL, BOTH)
+
+
+def test_verify_hashes_the_graph_beside_its_conversion(cache, data):
+    graph = put(cache / MODEL)
+    put(cache / MODEL, "tf_graph.onnx")
+    rewrite(graph, GRAPH[:-1], keep_time=True)
+    with pytest.raises(WeightsError, match=r"tf_graph\.pb is damaged.*`bshm download`"):
+        weights.verify()
 
 
 def test_verify_hashes_embedded_weights(cache, data):

@@ -174,7 +174,7 @@ def train(args: argparse.Namespace) -> None:
         start = saved["step"]
         if start >= args.steps:
             raise SystemExit(f"{last} holds stage {args.stage} with {start} steps: it is finished")
-    geometry = Geometry(zoom=(0.3, 1.3)) if args.stage == "mrn" else Geometry()
+    geometry = Geometry(zoom=args.zoom) if args.zoom else Geometry()
     samples = Samples(
         args.pack,
         size=args.size,
@@ -182,6 +182,7 @@ def train(args: argparse.Namespace) -> None:
         cell=64 if args.stage == "joint" else 32,
         fine_only=args.stage in ("qun", "mrn"),
         geometry=geometry,
+        replace=args.replace,
     )
     samples.seed = args.seed + start
     ahead = 4 if args.workers else None
@@ -233,6 +234,12 @@ def main() -> None:
         "--encoder", choices=ENCODERS, default="lite0", help="of a first stage (default: lite0)"
     )
     parser.add_argument("--drop", type=float, default=0.0, help="stochastic depth of the encoder")
+    parser.add_argument(
+        "--zoom", type=float, nargs=2, metavar=("LOW", "HIGH"), help="how much of a photo is shown"
+    )
+    parser.add_argument(
+        "--replace", type=float, default=0.55, help="share of new backgrounds (default: 0.55)"
+    )
     parser.add_argument("--size", type=int, default=256, help="side of a sample (default: 256)")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=1000)

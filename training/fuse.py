@@ -28,6 +28,9 @@ import numpy as np
 BAND = {"eg": 0.022, "mix": 0.015, "ccp": 0.010}
 AGREE = 0.12  # mean teacher error beside the band, below which the teacher is trusted there
 COARSE = 0.35  # share of the band in disagreement above which a photo stays coarse
+# The fused edge lay 0.2 to 0.3 pixels outside the photo's own, where colour changes most across the
+# contour; this exponent of alpha brings it within 0.1 to 0.2.
+EDGE = 1.25
 SOLVER_SIDE = 400  # closed-form matting runs at this long side: it is for a minority of the band
 
 
@@ -94,7 +97,7 @@ def fuse(
         soft = agree * teacher + (1 - agree) * closed_form(rgb, tri)
     elif doubt > COARSE:
         soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), radius / 4)
-    return np.where(inside, soft, tri).clip(0, 1), doubt
+    return np.where(inside, soft, tri).clip(0, 1) ** EDGE, doubt
 
 
 def fuse_file(name: str, data: Path, out: Path) -> float:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from bshm.engines.onnx import OnnxEngine
     from bshm.engines.tensorflow import TensorFlowEngine
 
-# The networks halve a photo six times, so they see whole cells of 64 × 64; 112 of them make
+# The networks halve a photo six times, so they see whole cells of 64 × 64; 128 of them make
 # 896 × 512 of a 16:9 photo and 576 × 768 of a 3:4 portrait.
 CELL = 64
-MAX_CELLS = 112
+MAX_CELLS = 128
 
 
 class Matting:

@@ -22,8 +22,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "827b04c264945900a270cdd3ff3443c010d4084cd6b7dd9331cf35ce2218914f",
-    "bshm-lite.pb": "69257040b0d85b11cd523b4fd845c8b573bb90fb121bdcb78e7c309cbbc1be6b",
+    "bshm-lite.onnx": "8ae4552edebc316625dcdfa6a0039bbc8470cf3fac254345cf9b7d9d0f0600cb",
+    "bshm-lite.pb": "b43c25b081a2ddbd58a24d077828972201f57519cf53366393a4070d700e3740",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 _REMEDIES = {  # where an engine is missing

@@ -121,7 +121,7 @@ def _photos() -> Iterator[np.ndarray]:
 @contextlib.contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
     """A file beside the target, which is removed unless it was renamed."""
-    path = target.with_name(".%s.%s.onnx" % (target.stem, uuid.uuid4().hex))
+    path = target.with_name(".%s.%s.tmp" % (target.stem, uuid.uuid4().hex))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield path

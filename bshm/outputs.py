@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple
 
@@ -85,6 +86,8 @@ class Inputs:
         for job in jobs:
             if job.source.path:
                 self._known.update(_identities(job.source.path))
+            elif job.source.name == "stdin":
+                self._known.update(_stdin_identity())
 
     def spare(self, job: Job) -> None:
         """Raise OutputError where a job's output would overwrite one of them.
@@ -110,6 +113,16 @@ def _is_beside(job: Job) -> bool:
         return False
     folders = [os.path.dirname(str(path)) for path in (job.source.path, job.output)]
     return os.path.realpath(folders[0]) == os.path.realpath(folders[1])
+
+
+def _stdin_identity() -> Iterator[object]:
+    """By what a file is known that the shell put on standard input."""
+    try:
+        status = os.fstat(0)
+    except OSError:  # closed
+        return
+    if stat.S_ISREG(status.st_mode) and status.st_ino:
+        yield status.st_dev, status.st_ino
 
 
 def _identities(path: Path) -> Iterator[object]:

@@ -117,10 +117,13 @@ class Web:
             reason = "more than %d redirects" % self.limits.redirects
             raise InputError("%s: %s" % (name, reason)) from error
         except requests.exceptions.InvalidSchema as error:
-            raise InputError("%s: redirects to something that is not http(s)" % name) from error
+            flaw = "redirects to something that is not http(s)"
+            if "SOCKS" in str(error):
+                flaw = "the SOCKS proxy that is set needs the package PySocks"
+            raise InputError("%s: %s" % (name, flaw)) from error
         except requests.exceptions.ChunkedEncodingError as error:
             raise _Trouble("the download broke off") from error
-        except (requests.RequestException, HTTPError, ValueError) as error:
+        except (OSError, HTTPError, ValueError) as error:  # requests' own errors are OSErrors
             reason = "cannot be fetched: %s" % printable(root_cause(error))
             if _may_pass(error):
                 raise _Trouble(reason) from error

@@ -70,11 +70,11 @@ def test_pytorch_agrees(reference):
     torch = pytest.importorskip("torch", reason="the package torch is not installed")
     onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
     from training.export import fold
-    from training.networks import BSHM
+    from training.networks import BSHM, encoder_of
 
     shipped = onnx.load(str(DATA / "bshm-lite.onnx")).graph.initializer
     weights = {t.name.replace("/half", ""): onnx.numpy_helper.to_array(t) for t in shipped}
-    model = BSHM().eval()
+    model = BSHM(encoder_of(weights)).eval()
     fold(model)
     model.load_state_dict({n: torch.tensor(weights[n]).float() for n in model.state_dict()})
 

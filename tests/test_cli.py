@@ -126,6 +126,16 @@ def test_stdin_to_stdout_is_a_picture_and_nothing_else(small):
     assert done.stdout.startswith(b"\x89PNG") and done.stdout.endswith(b"IEND\xaeB`\x82")
 
 
+def test_a_file_that_the_shell_put_on_stdin_is_not_overwritten(small):
+    photo = small.with_suffix(".png")
+    photo.write_bytes(small.read_bytes())
+    with open(str(photo), "rb") as file:
+        command = [sys.executable, str(SCRIPT), "-i", "-", "-o", str(photo)]
+        done = subprocess.run(command, stdin=file, stderr=-1, timeout=60)
+    assert done.returncode == 1 and b"would overwrite an input" in done.stderr
+    assert photo.read_bytes() == small.read_bytes()
+
+
 def test_addresses_are_photos_named_by_their_path(tmp_path, small, web):
     web["/a/Gr%C3%BC%C3%9Fe.jpg?size=1"] = lambda request: request.reply(small.read_bytes())
     web["/page.jpg"] = lambda request: request.reply(b"<!doctype html><html>sorry</html>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import importlib.util
 import os
 import socket
 import subprocess
@@ -337,3 +338,14 @@ def test_redirects_are_followed_within_limits(web):
 def test_redirects_to_other_schemes_are_refused(web, to):
     web["/x.jpg"] = lambda request: request.reply(b"", 302, Location=to)
     assert "redirects to something that is not http(s)" in fetch_refused(web, "/x.jpg")
+
+
+def test_a_setting_that_does_not_work_fails_the_photo_and_not_the_run(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such.pem")
+    [source] = expand(["https://127.0.0.1:1/x.jpg"], limits=QUICK)
+    assert "/no/such.pem" in refusal(source)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    if not importlib.util.find_spec("socks"):
+        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+        [source] = expand(["http://example.invalid/x.jpg"], limits=QUICK)
+        assert "needs the package PySocks" in refusal(source)

@@ -232,6 +232,12 @@ class MRN(nn.Module):
         return alpha, photo + logits[:, 1:]
 
 
+def encoder_of(state: dict[str, Tensor]) -> str:
+    """Which encoder the weights are for."""
+    width = state["mpn.top.0.weight"].shape[1]
+    return next(kind for kind, stages in ENCODERS.items() if stages[-1][1] == width)
+
+
 class BSHM(nn.Module):
     """All three: photo [B, 3, h, w] in 0-255 -> alpha [B, 1, h, w] in 0-1."""
 
@@ -242,9 +248,7 @@ class BSHM(nn.Module):
     @classmethod
     def of(cls, state: dict[str, Tensor]) -> BSHM:
         """The networks with these weights, whichever encoder they are for."""
-        width = state["mpn.top.0.weight"].shape[1]
-        kind = next(kind for kind, stages in ENCODERS.items() if stages[-1][1] == width)
-        model = cls(kind)
+        model = cls(encoder_of(state))
         model.load_state_dict(state)
         return model
 

@@ -86,7 +86,7 @@ def step_loss(model: BSHM, stage: str, batch: list[Tensor], rnd: np.random.Gener
         with torch.no_grad():
             degraded = degrade(target, rnd)
             # Half of the time the mask is nearly right, as the mask network's mostly are.
-            mild = torch.rand(len(target), 1, 1, 1) < 0.5
+            mild = torch.rand(len(target), 1, 1, 1, device=target.device) < 0.5
             seen = torch.where(mild, blur(target), degraded)
             unified = model.qun(quarter, seen).float()
         matte, colour = model.mrn(photo, unified)
@@ -158,6 +158,8 @@ def train(args: argparse.Namespace) -> None:
     start, saved = 0, None
     if last.exists():
         saved = torch.load(last, map_location="cpu", weights_only=True)
+        if args.resume and saved.get("stage") != args.stage:
+            raise SystemExit(f"{last} holds no unfinished stage {args.stage}")
         model = BSHM.of(saved["model" if args.resume else "average"])
     else:
         model = BSHM(args.encoder)
@@ -167,10 +169,11 @@ def train(args: argparse.Namespace) -> None:
     optimiser = torch.optim.AdamW(parameters(model, args.stage, args.rate), weight_decay=0.01)
     average = Average(model)
     if args.resume:
-        if saved is None or saved["stage"] != args.stage:
-            raise SystemExit(f"{last} holds no unfinished stage {args.stage}")
+        if saved is None:
+            raise SystemExit(f"{last} is not there: nothing to resume")
         optimiser.load_state_dict(saved["optimiser"])
-        average.state, average.steps = saved["average"], saved["step"]
+        average.state = {name: value.to(device) for name, value in saved["average"].items()}
+        average.steps = saved["step"]
         start = saved["step"]
         if start >= args.steps:
             raise SystemExit(f"{last} holds stage {args.stage} with {start} steps: it is finished")

@@ -7,6 +7,7 @@ import ctypes
 import io
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +163,8 @@ def _preload_cuda() -> None:
 
 def _missing_library(device: str) -> str:
     """What keeps a provider from loading, in the dynamic linker's words, or nothing."""
+    if sys.platform != "linux":  # the libraries have other names there
+        return ""
     folder = Path(onnxruntime.__file__).parent / "capi"
     for name in ("libonnxruntime_providers_shared.so", "libonnxruntime_providers_%s.so" % device):
         try:

@@ -75,7 +75,8 @@ def opener(kind: str, plugin: str, name: str) -> Callable[[BytesIO], Any]:
     with contextlib.suppress(ImportError, AttributeError):
         if kind == "AVIF":  # Pillow reads it from 11.3 on, older releases of pillow-heif did
             return importlib.import_module("pillow_heif").AvifImageFile
-    raise InputError('%s: to read %s, run: pip install "bshm[heic]" (Python 3.8 or newer)' % (name, kind))
+    remedy = 'pip install "bshm[heic]" (Python 3.8 or newer)'
+    raise InputError("%s: to read %s, run: %s" % (name, kind, remedy))
 
 
 def claimed_size(kind: str, data: bytes) -> tuple[int, int] | None:

@@ -155,11 +155,11 @@ def train(args: argparse.Namespace) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     args.run.mkdir(parents=True, exist_ok=True)
     last = args.run / "last.pt"
-    start, saved = 0, None
-    if last.exists():
-        saved = torch.load(last, map_location="cpu", weights_only=True)
-        if args.resume and saved.get("stage") != args.stage:
-            raise SystemExit(f"{last} holds no unfinished stage {args.stage}")
+    start = 0
+    saved = torch.load(last, map_location="cpu", weights_only=True) if last.exists() else {}
+    if args.resume and saved.get("stage") != args.stage:
+        raise SystemExit(f"{last} holds no unfinished stage {args.stage}")
+    if saved:
         model = BSHM.of(saved["model" if args.resume else "average"])
     else:
         model = BSHM(args.encoder)
@@ -169,8 +169,6 @@ def train(args: argparse.Namespace) -> None:
     optimiser = torch.optim.AdamW(parameters(model, args.stage, args.rate), weight_decay=0.01)
     average = Average(model)
     if args.resume:
-        if saved is None:
-            raise SystemExit(f"{last} is not there: nothing to resume")
         optimiser.load_state_dict(saved["optimiser"])
         average.state = {name: value.to(device) for name, value in saved["average"].items()}
         average.steps = saved["step"]

@@ -46,7 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="photo, folder, quoted glob, http(s) URL, or - for stdin; several are fine "
         "(default: %s)" % SAMPLE,
     )
-    add(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "-d",
         "--output_dir",
         "--output-dir",
@@ -54,7 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
         default="./results",
         help="folder for the cutouts, created when missing (default: %(default)s)",
     )
-    add("-o", "--output", metavar="FILE", help="write the one cutout to FILE, or - for stdout")
+    where.add_argument(
+        "-o", "--output", metavar="FILE", help="write the one cutout to FILE, or - for stdout"
+    )
     add("--recursive", action="store_true", help="go into folders below a folder")
     add("--only-alpha", action="store_true", help="write the matte alone, as a grey PNG")
     add(

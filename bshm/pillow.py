@@ -3,33 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import warnings
-from typing import Callable, ContextManager, Iterator
+from typing import ContextManager, Iterator
 
-
-class _Shared:
-    """A context manager for process-wide state: the first thread in sets it, the last restores.
-
-    ``warnings.catch_warnings`` and the like, used from several threads, would restore each
-    other's changes.
-    """
-
-    def __init__(self, make: Callable[[], ContextManager]) -> None:
-        self.make, self.lock, self.users = make, threading.Lock(), 0
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if self.users == 0:
-                self.state = self.make()
-                self.state.__enter__()
-            self.users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self.lock:
-            self.users -= 1
-            if self.users == 0:
-                self.state.__exit__(None, None, None)
+from bshm import process
 
 
 @contextlib.contextmanager
@@ -50,8 +27,8 @@ def _without_limit() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-QUIET = _Shared(_without_warnings)
-_UNLIMITED = _Shared(_without_limit)
+QUIET = process.Shared(_without_warnings)
+_UNLIMITED = process.Shared(_without_limit)
 
 
 def room_for(size: tuple[int, int] | None) -> ContextManager:

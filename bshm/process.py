@@ -1,4 +1,4 @@
-"""What a command meets around it: signals, and streams that the shell closed."""
+"""What a whole process shares: signals, streams that the shell closed, settings of libraries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,32 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Iterator
+import threading
+from typing import Callable, ContextManager, Iterator
+
+
+class Shared:
+    """A context manager for process-wide state: the first thread in sets it, the last restores.
+
+    ``warnings.catch_warnings`` and the like, used from several threads, would restore each
+    other's changes.
+    """
+
+    def __init__(self, make: Callable[[], ContextManager]) -> None:
+        self.make, self.lock, self.users = make, threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if self.users == 0:
+                self.state = self.make()
+                self.state.__enter__()
+            self.users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.users -= 1
+            if self.users == 0:
+                self.state.__exit__(None, None, None)
 
 
 @contextlib.contextmanager

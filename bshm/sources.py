@@ -163,24 +163,28 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
 def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
     """Files that match, and of those only the ones with a photo's extension, if any has one.
 
-    Own outputs are left out.
+    Own outputs are left out. Where only folders match, it is as if each had been named.
     """
     root = pattern
     while not os.path.isdir(root) and root != os.path.dirname(root):
         root = os.path.dirname(root)
     # What is there by that very name is meant literally: "album [2020]/*.jpg".
-    matches = dict.fromkeys(_matches(glob.escape(root) + pattern[len(root) :]))
-    found = sorted(
-        (path for path in matches if not os.path.isdir(path)),
+    matches = sorted(
+        dict.fromkeys(_matches(glob.escape(root) + pattern[len(root) :])),
         key=lambda path: [natural(part) for part in PurePath(path).parts],
     )
+    found = [path for path in matches if not os.path.isdir(path)]
+    if matches and not found:
+        for folder in matches:
+            yield from _folder(folder, recursive, limit)
+        return
     named = [path for path in found if _is_photo_name(path)] or found
     photos = [path for path in named if not _is_output(path)]
     for path in photos:
         folder = os.path.relpath(os.path.dirname(path) or ".", root or ".")
         yield _file(path, PurePath(folder) if recursive else PurePath(), limit)
     if not photos:
-        yield _unreadable(pattern, _ONLY_OURS if found else "no file matches this pattern")
+        yield _unreadable(pattern, _ONLY_OURS if found else "nothing matches this pattern")
 
 
 def _matches(pattern: str) -> Iterator[str]:

@@ -245,6 +245,7 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
         (["-i", str(PORTRAITS[0]), "-o", "x/"], "-o takes a file, got the folder x/"),
         (["photo.jpg"], "photos are named after -i"),
         (["-v", "-q"], "not allowed with"),
+        (["-i", str(PORTRAITS[0]), "-d", "out", "-o", "x.png"], "not allowed with"),
         (["-i", str(PORTRAITS[0]), "-o", "-", "--json"], "both want stdout"),
     ],
 )

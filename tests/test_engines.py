@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -251,6 +252,19 @@ def test_cuda_without_a_gpu_names_what_is_missing(tensorflow_make):
         pytest.skip("TensorFlow can use a GPU here")
     with pytest.raises(DeviceError, match=r"cuda does not work here: .*(GPU|driver|lib)"):
         TensorFlowEngine(tensorflow_make, device="cuda")
+
+
+def test_engines_that_are_built_side_by_side_leave_stderr_as_it_was(monkeypatch):
+    from bshm.engines.tensorflow import quiet
+
+    monkeypatch.delenv("BSHM_VERBOSE", raising=False)
+    before, filters = os.fstat(2), list(warnings.filters)
+    one, other = quiet(), quiet()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)  # the first in is not the last out
+    other.__exit__(None, None, None)
+    assert os.path.samestat(before, os.fstat(2)) and warnings.filters == filters
 
 
 def test_tensorrt_is_not_a_device_of_tensorflow(tensorflow_make):

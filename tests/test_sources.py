@@ -233,6 +233,21 @@ def test_globs_keep_folders_only_when_recursive(tmp_path):
     assert parents == [PurePath("a"), PurePath("b")]
 
 
+def test_folders_that_a_glob_matches_are_done_where_no_file_matches(tmp_path):
+    made(tmp_path, "in/day 1/x.jpg", "in/day 2/x.jpg", "in/day 2/deep/y.jpg")
+
+    def found(pattern, **options):
+        return below(tmp_path / "in", expand([str(tmp_path / "in" / pattern)], **options))
+
+    assert found("day*") == ["day 1/x.jpg", "day 2/x.jpg"]
+    assert found("day*" + os.sep, recursive=True) == [
+        *("day 1/x.jpg", "day 2/x.jpg", "day 2/deep/y.jpg")
+    ]
+    (tmp_path / "in" / "day 3").mkdir()
+    *_, empty = expand([str(tmp_path / "in" / "*")])
+    assert "no photos in this folder" in refusal(empty)
+
+
 def test_names_that_look_like_patterns_are_taken_literally_if_they_exist(tmp_path):
     made(tmp_path, "a[1].jpg", "a1.jpg", "album [2020]/x.jpg", "album 2/x.jpg")
     assert below(tmp_path, expand([str(tmp_path / "a[1].jpg")])) == ["a[1].jpg"]
@@ -243,7 +258,7 @@ def test_names_that_look_like_patterns_are_taken_literally_if_they_exist(tmp_pat
 
 def test_pattern_without_a_match_is_an_error():
     [source] = expand(["/no/such/*.jpg"])
-    assert refusal(source) == "/no/such/*.jpg: no file matches this pattern"
+    assert refusal(source) == "/no/such/*.jpg: nothing matches this pattern"
 
 
 # --- pipes, devices, stdin ---

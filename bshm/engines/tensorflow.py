@@ -6,8 +6,9 @@ import contextlib
 import ctypes
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, ContextManager, Iterator
 
+from bshm import process
 from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_from_levels, cpu_limit, verbose
 from bshm.errors import DeviceError, WeightsError
 
@@ -80,8 +81,7 @@ def _import_tensorflow() -> Any:
     if not verbose():
         # Read once, when the library is loaded; what the user has set comes first.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("default" if verbose() else "ignore")
+    with quiet():
         import tensorflow
     if not verbose():
         tensorflow.get_logger().setLevel("ERROR")
@@ -89,22 +89,28 @@ def _import_tensorflow() -> Any:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing on stderr meanwhile, unless `verbose`.
-
-    TensorFlow 2 announces oneDNN on the bare file descriptor, whatever its log level is.
-    """
-    if verbose():
-        yield
-        return
+def _silent() -> Iterator[None]:
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nowhere)
+
+
+_SILENCE = process.Shared(_silent)
+
+
+def quiet() -> ContextManager:
+    """No warnings, and nothing else on stderr, meanwhile, unless `verbose`.
+
+    TensorFlow 2 announces oneDNN on the bare file descriptor, whatever its log level is.
+    """
+    return contextlib.ExitStack() if verbose() else _SILENCE
 
 
 def _load(tf: Any, path: str) -> Any:

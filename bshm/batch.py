@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
 
 from bshm import files, images, outputs, png
-from bshm.errors import BshmError, OutputError
+from bshm.errors import BshmError, InputError, OutputError
 from bshm.outputs import Inputs, Job
 from bshm.timing import Timings
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
 DECODE_AHEAD = 2  # decoded photos: the one at work and the next
-# What one photo may meet without an end to the others'.
-FAULTS = (BshmError, MemoryError, cv2.error)
+PATIENCE_S = 0.5  # of one wait: on Windows, nothing interrupts it
 WRITE_BEHIND = 1  # finished mattes that wait while the next photo is matted
 
 
@@ -77,7 +76,7 @@ def run(
     try:
         for result, future in reader.read_ahead(jobs):
             while future and writes and not future.done():  # a photo that is long in coming
-                wait([future, writes[0]], return_when=FIRST_COMPLETED)
+                wait([future, writes[0]], PATIENCE_S, FIRST_COMPLETED)
                 if writes[0].done():
                     _report_first(writes, report)
             if result.status == "reading":
@@ -101,7 +100,7 @@ def run(
 
 
 def _report_first(writes: deque[Future[Result]], report: Callable[[Result], None]) -> None:
-    result = writes[0].result()  # when interrupted here, it is still to be reported
+    result = _outcome(writes[0])  # when interrupted here, it is still to be reported
     writes.popleft()
     report(result)
 
@@ -115,14 +114,14 @@ def _matte(
 ) -> Future[Result]:
     """Matte one photo here and leave its writing to the writer."""
     try:
-        photo = future.result()
+        photo = _outcome(future)
         result.height, result.width = photo.rgb.shape[:2]
         if options.only_alpha:
             alpha = matting.alpha(photo.rgb, result.timings)
             pixels = cv2.convertScaleAbs(alpha, alpha=255)
         else:
             pixels = matting.cutout(photo.rgb, result.timings)
-    except FAULTS as error:
+    except Exception as error:  # whatever one photo meets is no end to the others'
         return _known(_failed(result, error))
     return writer.submit(_write, result, pixels, photo.icc, photo.alpha, options)
 
@@ -144,7 +143,7 @@ def _write(
                 files.write_atomic(output, data)
             elif options.stdout is not None:
                 options.stdout(data)
-    except FAULTS as error:
+    except Exception as error:
         return _failed(result, error)
     result.status = "done"
     return result
@@ -228,12 +227,20 @@ class _Reader:
             future.cancel()
 
 
+def _outcome(future: Future[Any]) -> Any:
+    while not future.done():
+        wait([future], PATIENCE_S)
+    return future.result()
+
+
 def _failed(result: Result, error: Exception) -> Result:
-    result.status, result.error = "failed", str(error)
-    if not isinstance(error, BshmError):
-        reason = "not enough memory" if isinstance(error, MemoryError) else "cannot be matted"
-        details = " ".join(str(error).split())
-        result.error = "%s: %s (%s)" % (result.job.source.name, reason, details or "none is left")
+    result.status, reason = "failed", " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        reason = "not enough memory (%s)" % (reason or "none is left")
+    elif not isinstance(error, BshmError):
+        reason = "cannot be matted (%s: %s)" % (type(error).__name__, reason)
+    named = isinstance(error, (InputError, OutputError))
+    result.error = reason if named else "%s: %s" % (result.job.source.name, reason)
     return result
 
 

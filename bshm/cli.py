@@ -9,9 +9,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NoReturn, Sequence
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, NoReturn, Sequence
 
 from bshm import process, progress
+from bshm.engines import verbose
 from bshm.errors import BshmError, OutputError, root_cause
 from bshm.flags import SAMPLE, build_parser
 from bshm.timing import STAGES, Timings
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from bshm.outputs import Job
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+# What writing to somebody who left fails with: on Windows, it is EINVAL.
+GONE = (errno.EPIPE, errno.EIO, *([errno.EINVAL] if os.name == "nt" else []))
 SCREEN = 20  # lines of a terminal that are surely in sight
 BROKEN = "numpy, pillow or opencv-python-headless is missing or broken, install it again"
 REVISION = "a tag (default: modelscope's choice, the newest tag; since 1.38 master)"
@@ -150,7 +153,8 @@ def _say_again(failures: list[str]) -> None:
 def _load(args: argparse.Namespace) -> Matting:
     from bshm.matting import Matting
 
-    matting = Matting(weights=args.weights, device=args.device, engine=args.engine)
+    with _hushed():
+        matting = Matting(weights=args.weights, device=args.device, engine=args.engine)
     if not args.quiet:
         _say("%s on %s (%s)" % (matting.weights.name, matting.device, matting.weights.why))
         if matting.note:
@@ -187,6 +191,11 @@ def _print_timing(total: Timings, photos: int) -> None:
             _say("%-12s %10.1f" % (stage, spent))
 
 
+def _hushed() -> ContextManager:
+    """Frameworks have much to say about themselves, past all their settings for less."""
+    return contextlib.ExitStack() if verbose() else process.without_stderr()
+
+
 def _say(line: str) -> None:
     """A line for stderr. Nobody may be there any more; the work goes on."""
     with contextlib.suppress(OSError):
@@ -200,7 +209,7 @@ def _print(line: str) -> None:
     try:
         _write_stdout(os.fsencode(line) + b"\n")  # paths as they are, also those that are not text
     except OutputError as error:
-        if getattr(error.__cause__, "errno", 0) not in (errno.EPIPE, errno.EIO):
+        if getattr(error.__cause__, "errno", 0) not in GONE:
             raise
 
 
@@ -208,11 +217,8 @@ def _write_stdout(data: bytes) -> None:
     if sys.stdout is None:
         raise OutputError("stdout: cannot be written: it is closed")
     try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        process.write_all(sys.stdout.fileno(), data)
     except OSError as error:
-        # What is left in the buffer would fail once more at exit, with a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputError("stdout: cannot be written: %s" % error.strerror) from error
 
 
@@ -220,7 +226,9 @@ def _info(arguments: list[str]) -> int:
     from bshm import info
 
     _subparser("info", "Print what belongs in a bug report.").parse_args(arguments)
-    _print(info.report())
+    with _hushed():
+        report = info.report()
+    _print(report)
     return OK
 
 
@@ -252,7 +260,9 @@ def _convert(arguments: list[str]) -> int:
     parser.add_argument("graph", help="frozen graph, such as tf_graph.pb")
     parser.add_argument("model", help="ONNX file to write")
     args = parser.parse_args(arguments)
-    _print(str(convert.convert(args.graph, args.model)))
+    with _hushed():
+        written = convert.convert(args.graph, args.model)
+    _print(str(written))
     return OK
 
 

@@ -42,7 +42,8 @@ def convert(graph: str, model: str) -> Path:
     missing = [package for package in PACKAGES if not importlib.util.find_spec(package)]
     if missing:
         raise DeviceError(
-            "converting needs the package %s: pip install 'bshm[convert]'" % " and ".join(missing)
+            "converting needs the package %s: pip install %s"
+            % (" and ".join(missing), " ".join(missing))
         )
     from bshm.engines.tensorflow import TensorFlowEngine
 
@@ -60,26 +61,23 @@ def convert(graph: str, model: str) -> Path:
 
 def _translate(graph: str, path: Path) -> None:
     """Have tf2onnx write the graph as ONNX. Raises WeightsError."""
-    from bshm.engines.tensorflow import quiet
+    import tensorflow as tf
+    from tf2onnx import convert as tf2onnx
 
-    with quiet():  # both have much to say about themselves
-        import tensorflow as tf
-        from tf2onnx import convert as tf2onnx
-
-        if not verbose():
-            logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
-        definition = tf.compat.v1.GraphDef()
-        definition.ParseFromString(Path(graph).read_bytes())
-        try:
-            tf2onnx.from_graph_def(
-                definition,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                opset=OPSET,
-                output_path=str(path),
-            )
-        except (ValueError, RuntimeError, KeyError, TypeError) as error:
-            raise WeightsError("%s cannot be translated to ONNX: %s" % (graph, error)) from error
+    if not verbose():
+        logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
+    definition = tf.compat.v1.GraphDef()
+    definition.ParseFromString(Path(graph).read_bytes())
+    try:
+        tf2onnx.from_graph_def(
+            definition,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset=OPSET,
+            output_path=str(path),
+        )
+    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise WeightsError("%s cannot be translated to ONNX: %s" % (graph, error)) from error
 
 
 def _compare(before: TensorFlowEngine, path: Path, graph: str) -> None:

@@ -138,7 +138,7 @@ def clear_up(folder: Path) -> None:
             if re.fullmatch(r"\.bshm-[0-9a-f]{16}\.tmp", name):
                 scratch = os.path.join(str(folder), name)
                 with contextlib.suppress(OSError):
-                    with open(scratch, "rb") as file:
+                    with open(scratch, "r+b") as file:  # NFS locks no file opened to be read
                         _lock(file)
                     os.unlink(scratch)
 

@@ -133,7 +133,7 @@ def _errors(model_id: str, revision: str | None) -> Iterator[None]:
         yield
     except ImportError as error:
         raise WeightsError(
-            "a download needs the package modelscope: pip install 'bshm[download]' (%s)" % error
+            "a download needs the package modelscope: pip install modelscope (%s)" % error
         ) from error
     except _sdk_errors() as error:
         wanted = model_id if revision is None else "%s %s" % (model_id, revision)

@@ -129,6 +129,10 @@ def _photo(picture: Any) -> Photo:
     import numpy as np
 
     orientation, profile = _orientation(picture), _profile(picture)
+    key = picture.info.get("transparency")
+    if picture.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
+        # Of 16 bits, and Pillow has made the pixels 8: none can be told to be of this very colour.
+        del picture.info["transparency"]
     transparent = picture.mode[-1] in "Aa" or "transparency" in picture.info
     deep = picture.mode[:1] in "IF"
     eight_bits = _eight_bits(picture) if deep else lambda stripe: stripe

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from bshm import engines, foreground, people, refine, weights
-from bshm.errors import DeviceError, root_cause
 from bshm.timing import Timings
 
 if TYPE_CHECKING:
@@ -45,7 +44,8 @@ class Matting:
         """Matte of a photo: uint8 RGB ``[H, W, 3]`` -> float32 ``[H, W]`` in 0-1.
 
         Milliseconds of the stages are added to ``timings`` if given. Raises ValueError for
-        arrays of another shape or type, and DeviceError after `close` or where the engine fails.
+        arrays of another shape or type, DeviceError after `close` or where the engine fails, and
+        WeightsError where the graph turns out to be none for matting.
         """
         _check(rgb)
         timings = Timings() if timings is None else timings
@@ -136,16 +136,10 @@ def _load(
 ) -> tuple[weights.Weights, OnnxEngine | TensorFlowEngine]:
     """Weights and the engine that runs them; frameworks are imported only when used."""
     chosen = weights.resolve(name, engines.choose(engine))
-    try:
-        if chosen.engine == "onnx":
-            from bshm.engines.onnx import OnnxEngine
+    if chosen.engine == "onnx":
+        from bshm.engines.onnx import OnnxEngine
 
-            return chosen, OnnxEngine(str(chosen.path), device)
-        from bshm.engines.tensorflow import TensorFlowEngine
+        return chosen, OnnxEngine(str(chosen.path), device)
+    from bshm.engines.tensorflow import TensorFlowEngine
 
-        return chosen, TensorFlowEngine(str(chosen.path), device)
-    except ImportError as error:
-        raise DeviceError(
-            "the engine %s needs the package %s, which does not load, install it again: %s"
-            % (chosen.engine, engines.PACKAGES[chosen.engine], root_cause(error))
-        ) from error
+    return chosen, TensorFlowEngine(str(chosen.path), device)

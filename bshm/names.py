@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
+import sys
 import unicodedata
 
 NAME_BYTES = 255  # of a file's name, on nearly any file system
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)  # on Windows
+
+
+def folded(path: str) -> str:
+    """One and the same for all spellings that are one file on Windows or macOS."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def natural(name: str) -> tuple:
@@ -28,12 +33,14 @@ def printable(text: str) -> str:
 
 def safe_stem(text: str) -> str:
     """A file name on any system: no folders, no control characters, nothing hidden or reserved."""
+    encoding = sys.getfilesystemencoding()  # not UTF-8 everywhere
+    text = text.encode(encoding, "replace").decode(encoding)
     stem = re.sub(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]+', "_", text).strip(" .")
     return fit("_" + stem if _RESERVED.match(stem) else stem or "photo", 200)
 
 
 def fit(stem: str, size: int) -> str:
     """The beginning of a name that takes at most ``size`` bytes in the file system."""
-    while len(os.fsencode(stem)) > size:
+    while len(stem.encode("utf-8", "replace")) > size:
         stem = stem[:-1]
     return stem

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple
 
 from bshm import png
 from bshm.errors import OutputError
-from bshm.names import NAME_BYTES, fit
+from bshm.names import NAME_BYTES, fit, folded
 
 if TYPE_CHECKING:
     from bshm.sources import Source
@@ -37,16 +37,16 @@ def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
     numbers: dict[str, int] = {}
     for source in sources:
         base = folder / source.parent / source.stem
-        key = str(base).casefold()  # Windows and macOS ignore case
+        key = folded(str(base))
         number = numbers.get(key, 1)
         while True:
             ending = ("-%d" % number if number > 1 else "") + ".png"
             output = base.with_name(fit(base.name, NAME_BYTES - len(ending)) + ending)
             number += 1
-            if str(output).casefold() not in taken:
+            if folded(str(output)) not in taken:
                 break
         numbers[key] = number
-        taken.add(str(output).casefold())
+        taken.add(folded(str(output)))
         yield Job(source, output)
 
 

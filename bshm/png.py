@@ -19,14 +19,14 @@ _BEGIN = 33  # bytes of the signature and the header
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 # Keyword of the text that holds a mark; it is not compressed and of no language in particular.
 _KEYWORD = b"bshm\0\0\0\0\0"
-_STRIPE = 1 << 18  # pixels packed at a time, so that no second whole picture is made
+_STRIPE = 1 << 18  # bytes packed at a time, so that no second whole picture is made
 
 
 def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> bytes:
     """PNG of straight RGBA ``[H, W, 4]`` or grey ``[H, W]`` pixels, uint8.
 
     Lines are stored as differences to the left neighbour and packed by zlib's run-length
-    strategy, which on cutouts is three times as fast as Pillow's level 1, and smaller.
+    strategy, which on cutouts is twice as fast as Pillow's level 1, at about its size.
 
     icc: an RGB profile to embed; grey pixels take none
     mark: a text to embed, which :func:`is_finished_png` can ask for and by which

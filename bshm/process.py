@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -32,6 +33,32 @@ class Shared:
             self.users -= 1
             if self.users == 0:
                 self.state.__exit__(None, None, None)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, past any buffer, however little of it is taken at a time.
+
+    Raises OSError.
+    """
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:  # a pipe that its other end made non-blocking
+            select.select([], [descriptor], [])
+
+
+@contextlib.contextmanager
+def without_stderr() -> Iterator[None]:
+    """Nothing on stderr meanwhile, not even from libraries that write to its descriptor."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
 
 
 @contextlib.contextmanager

@@ -100,6 +100,8 @@ def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[S
 
 def _address(url: str, address: SplitResult, web: Web) -> Source:
     """A photo to fetch; the output's name comes from the URL's path, never from its query."""
+    if not address.hostname:
+        return _unreadable(address._replace(netloc="").geturl(), "names no host")
     # Names are printed and logged: no passwords in them.
     shown = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
     last = unquote(address.path.rstrip("/").rpartition("/")[2])
@@ -137,7 +139,8 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
     """Photos in a folder, by their extensions; hidden ones and own outputs are left out."""
     empty, ours = True, False
     for folder in _tree(root) if recursive else [root]:
-        parent = PurePath(os.path.relpath(folder, root))
+        # The current folder may be gone, and then nothing is relative to it.
+        parent = PurePath(os.path.relpath(folder, root)) if folder != root else PurePath()
         try:
             entries = _visible(folder)
         except OSError as error:
@@ -181,8 +184,9 @@ def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
     named = [path for path in found if _is_photo_name(path)] or found
     photos = [path for path in named if not _is_output(path)]
     for path in photos:
-        folder = os.path.relpath(os.path.dirname(path) or ".", root or ".")
-        yield _file(path, PurePath(folder) if recursive else PurePath(), limit)
+        parent = PurePath(os.path.relpath(os.path.dirname(path) or ".", root or "."))
+        below = recursive and ".." not in parent.parts
+        yield _file(path, parent if below else PurePath(), limit)
     if not photos:
         yield _unreadable(pattern, _ONLY_OURS if found else "nothing matches this pattern")
 

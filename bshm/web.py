@@ -124,7 +124,9 @@ class Web:
         except requests.exceptions.ChunkedEncodingError as error:
             raise _Trouble("the download broke off") from error
         except (OSError, HTTPError, ValueError) as error:  # requests' own errors are OSErrors
-            reason = "cannot be fetched: %s" % printable(root_cause(error))
+            secret = urlsplit(url).netloc.rpartition("@")[0]
+            said = root_cause(error).replace(secret + "@", "") if secret else root_cause(error)
+            reason = "cannot be fetched: %s" % printable(said)
             if _may_pass(error):
                 raise _Trouble(reason) from error
             raise InputError("%s: %s" % (name, reason)) from error

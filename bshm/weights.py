@@ -2,7 +2,8 @@
 
 Released weights lie in the ModelScope SDK's cache. The SDK never looks at a cached file again, so
 a record is written beside each downloaded file (``tf_graph.pb.bshm.json``: sha256, size, time of
-change) and compared at every load: the hash itself only where size or time have changed.
+change and of the download) and compared at every load: the hash itself only where size or time have
+changed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
@@ -64,7 +66,7 @@ def resolve(name: str, engines: Sequence[str]) -> Weights:
     if name and os.path.isdir(path):  # an empty name is not the current folder
         return _in_folders([path], name, engines)
     if HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES.values():
-        found = [folder for folder in hub.folders(name) if _model_files(folder)]
+        found = [folder for folder in _folders(name) if _model_files(folder)]
         if not found:
             raise WeightsError(
                 "%s is not in the cache (%s): run `bshm download %s`"
@@ -96,7 +98,7 @@ def download(model_id: str = RELEASED, revision: str | None = None) -> Path:
             # The SDK takes a cached file for granted; without it, it fetches it again.
             path.unlink()
             path = _model_file(hub.download(model_id, revision), model_id)
-        record(path)
+        record(path, time.time())
         return path
 
 
@@ -111,7 +113,8 @@ def verify(name: str = RELEASED) -> Path:
     if name != "bshm-lite":
         used = resolve(name, tuple(SUFFIXES)).path
         # The graph that it was converted from, too.
-        files = [used] if os.path.isfile(name) else [used, *_model_files(used.parent)]
+        named = os.path.isfile(os.path.expanduser(name))
+        files = [used] if named else [used, *_model_files(used.parent)]
     for file in dict.fromkeys(files):
         expected = _expected(file)
         if expected is None:
@@ -121,9 +124,12 @@ def verify(name: str = RELEASED) -> Path:
     return DATA if name == "bshm-lite" else used
 
 
-def record(path: Path) -> None:
-    """Hash a file of weights and write the record beside it. Raises WeightsError."""
-    _write_record(path, _sha256(path))
+def record(path: Path, fetched: float = 0.0) -> None:
+    """Hash a file of weights and write the record beside it. Raises WeightsError.
+
+    fetched: when `download` was asked for it, in seconds since 1970
+    """
+    _write_record(path, _sha256(path), fetched)
 
 
 def cache() -> Path:
@@ -134,7 +140,7 @@ def cache() -> Path:
 def _auto(engines: Sequence[str]) -> Weights:
     """The released weights if they are there, whole and runnable; else the embedded ones."""
     why = "the released weights are not downloaded (`bshm download`)"
-    for folder in hub.folders(RELEASED):
+    for folder in _folders(RELEASED):
         if _model_files(folder):
             why = "no installed engine runs the released weights in %s (`bshm convert`)" % folder
         for path, engine in [(p, e) for e in engines for p in _model_files(folder, e)]:
@@ -142,6 +148,16 @@ def _auto(engines: Sequence[str]) -> Weights:
             if not why:
                 return Weights(path, RELEASED, engine, "the released weights are in the cache")
     return _embedded(engines, why)
+
+
+def _folders(model_id: str) -> list[Path]:
+    """Folders of a model in the cache, first the one that `download` was asked for last."""
+
+    def fetched(folder: Path) -> float:
+        times = [_read_record(file).get("fetched") for file in _model_files(folder)]
+        return max([time for time in times if isinstance(time, float)], default=0.0)
+
+    return sorted(hub.folders(model_id), key=fetched, reverse=True)
 
 
 def _flaw(path: Path) -> str:
@@ -191,7 +207,7 @@ def _damaged(path: Path) -> str:
 
 
 def _in_folders(folders: Sequence[Path], name: str, engines: Sequence[str]) -> Weights:
-    files = [f for engine in engines for folder in folders for f in _model_files(folder, engine)]
+    files = [f for folder in folders for engine in engines for f in _model_files(folder, engine)]
     files = files or [f for folder in folders for f in _model_files(folder)]
     if not files:
         raise WeightsError(
@@ -234,7 +250,7 @@ def _is_whole(path: Path) -> bool:
     if _sha256(path) != known.get("sha256"):
         return False
     try:
-        _write_record(path, known["sha256"])
+        _write_record(path, known["sha256"], known.get("fetched", 0.0))
     except WeightsError:
         return True  # a cache one may only read: the hash is computed at every load
     return True
@@ -270,10 +286,11 @@ def _read_record(path: Path) -> dict:
     return known if isinstance(known, dict) else {}
 
 
-def _write_record(path: Path, sha256: str) -> None:
+def _write_record(path: Path, sha256: str, fetched: float) -> None:
     try:
         status = path.stat()
         known = {"sha256": sha256, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+        known["fetched"] = fetched
         write_atomic(_record_path(path), json.dumps(known).encode())
     except (OSError, OutputError) as error:
         raise WeightsError("cannot record the sha256 of %s: %s" % (path, error)) from error

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bshm import batch, outputs
+from bshm.errors import DeviceError
 from bshm.sources import Source, expand
 
 
@@ -141,6 +142,25 @@ def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypa
     results = run(expand([str(photos(4))]), tmp_path / "out", everybody)
     assert statuses(results) == ["done", "failed", "done", "done"]
     assert "0001.png: " in results[1].error and "memory" in results[1].error
+
+
+def test_what_nobody_foresaw_ends_one_photo_and_names_it(tmp_path, photos):
+    class Odd(Everybody):
+        def cutout(self, rgb, timings=None):
+            self.seen.append(rgb)
+            if len(self.seen) == 2:
+                raise IndexError("index 3 is out of bounds")
+            if len(self.seen) == 3:
+                raise DeviceError("the graph failed")
+            return np.dstack([rgb, rgb[..., 0]])
+
+    folder = photos(4)
+    results = run(expand([str(folder)]), tmp_path / "out", Odd())
+    assert statuses(results) == ["done", "failed", "failed", "done"]
+    assert [result.error for result in results[1:3]] == [
+        "%s: cannot be matted (IndexError: index 3 is out of bounds)" % (folder / "0001.png"),
+        "%s: the graph failed" % (folder / "0002.png"),
+    ]
 
 
 def test_interrupted_while_a_cutout_is_written_it_is_reported(tmp_path, photos, monkeypatch):

@@ -22,6 +22,7 @@ from PIL import Image
 if os.name == "nt":
     pytest.skip("POSIX only", allow_module_level=True)
 
+import fcntl
 import resource
 
 ROOT = Path(__file__).parent.parent
@@ -144,6 +145,37 @@ def test_limit_on_file_sizes_leaves_no_partial_file(tmp_path, photos):
     done = bshm("-i", tmp_path / "in", "-d", tmp_path / "out", code=1, preexec_fn=limit)
     assert done.stderr.count(b"cannot be written: ") == 2
     assert_whole(tmp_path / "out")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_stdout_that_takes_a_part_only_is_an_error(tmp_path, photos, unbuffered):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    [photo] = photos(1)
+    with open(str(tmp_path / "cutout.png"), "wb") as out:
+        command = [*COMMAND, "-q", "-i", str(photo), "-o", "-"]
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, stdout=out, stderr=-1, env=environment, preexec_fn=limit)
+    assert done.returncode == 1 and b"stdout: cannot be written: " in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the size of a pipe")
+def test_a_pipe_that_does_not_block_gets_the_whole_cutout(tmp_path, photos):
+    [photo] = photos(1)
+    bshm("-i", photo, "-o", tmp_path / "cutout.png")
+    whole = (tmp_path / "cutout.png").read_bytes()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    set_pipe_size = 1031
+    assert fcntl.fcntl(writer, set_pipe_size, 4096) < len(whole)
+    command = [*COMMAND, "-q", "-i", str(photo), "-o", "-"]
+    process = subprocess.Popen(command, stdout=writer)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        assert pipe.read() == whole
+    assert process.wait(60) == 0
 
 
 def test_read_only_folder_is_named(tmp_path, photos):

@@ -229,6 +229,13 @@ def test_transparent_grey_of_sixteen_bits():
     assert photo.alpha.tolist() == [[255, 255], [0, 0], [255, 255]]
 
 
+def test_transparent_colour_of_sixteen_bits_makes_no_other_colour_transparent():
+    line = np.array([0x1234, 0x5678, 0x9ABC, 0x34FF, 0x78FF, 0xBCFF], ">u2").tobytes()
+    key = chunk(b"tRNS", struct.pack(">HHH", 0x1234, 0x5678, 0x9ABC))
+    photo = images.decode(raw_png(2, 1, 16, 2, [line], key), "photo.png")
+    assert photo.alpha is None and photo.rgb[0, 1].tolist() == [0x34, 0x78, 0xBC]
+
+
 @pytest.mark.parametrize("kind", ["uint16", "float"])
 def test_deep_grey_is_converted_without_a_second_whole_picture(kind):
     side = 1500

@@ -37,6 +37,12 @@ def test_equal_names_are_numbered_whatever_their_case_and_those_of_others():
     assert names == ["a.png", "A-2.png", "a-2-2.png", "a-3.png", "b.png"]
 
 
+def test_spellings_that_macos_takes_for_one_file_are_equal_names():
+    stems = ["Zo\u00eb", "zoe\u0308", "\u017fo", "so"]
+    jobs = outputs.plan([Source(stem, stem, no_bytes) for stem in stems], Path("out"))
+    assert [job.output.stem[-2:] == "-2" for job in jobs] == [False, True, False, True]
+
+
 def test_only_the_same_state_of_the_same_photo_is_done(tmp_path):
     photo = tmp_path / "x.bmp"
     photo.write_bytes(b"one")

@@ -248,6 +248,22 @@ def test_folders_that_a_glob_matches_are_done_where_no_file_matches(tmp_path):
     assert "no photos in this folder" in refusal(empty)
 
 
+def test_globs_never_lead_out_of_the_output_folder(tmp_path):
+    made(tmp_path, "in/a1/x.jpg", "b/q.jpg")
+    pattern = str(tmp_path / "in" / "a*" / ".." / ".." / "b" / "*.jpg")
+    assert [source.parent for source in expand([pattern], recursive=True)] == [PurePath()]
+
+
+@needs_posix
+def test_a_current_folder_that_is_gone_holds_no_photos(tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    [source] = expand(["."])
+    assert refusal(source).startswith(".: ")
+
+
 def test_names_that_look_like_patterns_are_taken_literally_if_they_exist(tmp_path):
     made(tmp_path, "a[1].jpg", "a1.jpg", "album [2020]/x.jpg", "album 2/x.jpg")
     assert below(tmp_path, expand([str(tmp_path / "a[1].jpg")])) == ["a[1].jpg"]
@@ -373,6 +389,13 @@ def test_output_is_named_after_the_urls_path(path, stem):
     [source] = expand(["https://example.org:8080" + path])
     assert source.stem == stem and source.path is None
     assert source.name == "https://example.org:8080" + path
+
+
+def test_addresses_without_a_host_are_refused_and_show_no_password():
+    [source] = expand(["http://bob:s3cret@/x.jpg"])
+    assert refusal(source).endswith("/x.jpg: names no host") and "s3cret" not in refusal(source)
+    [source] = expand(["http://bob:s3cret@exam ple.org:99999/x.jpg"])
+    assert "s3cret" not in refusal(source)
 
 
 def test_passwords_are_not_shown():

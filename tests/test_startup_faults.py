@@ -21,9 +21,15 @@ except ImportError:
 """
 
 
-def python(folder: Path, broken: str, *arguments: str) -> subprocess.CompletedProcess:
+# As protobuf does it to a TensorFlow that is too old for it.
+UNFIT = "raise TypeError(%r)"
+
+
+def python(
+    folder: Path, broken: str, *arguments: str, fault: str = BROKEN
+) -> subprocess.CompletedProcess:
     """Python with a module of this name that does not load."""
-    (folder / (broken + ".py")).write_text(BROKEN % LINKER, "utf-8")
+    (folder / (broken + ".py")).write_text(fault % LINKER, "utf-8")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
     command = [sys.executable, *arguments]
     return subprocess.run(command, env=environment, cwd=str(folder), stdout=-1, stderr=-1)
@@ -47,17 +53,18 @@ def test_a_package_that_does_not_load_is_one_line(tmp_path, broken, engine, pack
     assert package in said and said.endswith(LINKER + "\n")
 
 
+@pytest.mark.parametrize("fault", [BROKEN, UNFIT])
 @pytest.mark.parametrize(
     ("broken", "engine"), [("onnxruntime", "onnx"), ("tensorflow", "tensorflow")]
 )
-def test_an_engine_that_does_not_load_is_a_device_error(tmp_path, broken, engine):
+def test_an_engine_that_does_not_load_is_a_device_error(tmp_path, broken, engine, fault):
     code = (
         "import bshm\n"
         "try: bshm.Matting(weights='bshm-lite', engine=%r)\n"
         "except bshm.DeviceError as error: print(error)"
     ) % engine
     pytest.importorskip("cv2")
-    done = python(tmp_path, broken, "-c", code)
+    done = python(tmp_path, broken, "-c", code, fault=fault)
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.decode() == (
         "the engine %s needs the package %s, which does not load, install it again: %s\n"

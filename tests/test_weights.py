@@ -259,6 +259,16 @@ def test_the_snapshot_fetched_last_is_taken(cache, data):
     assert weights.resolve("auto", BOTH).path.parent.name == "v2"
 
 
+def test_the_model_that_was_downloaded_last_is_taken_whatever_the_layout(cache, data):
+    for age, place in enumerate(["damo", "models/damo--cv_unet_image-matting/snapshots", "hub"]):
+        name = {"damo": "cv_unet_image-matting", "hub": "damo/cv_unet_image-matting"}
+        path = put(cache / place / name.get(place, "v2"))
+        weights.record(path, fetched=[1e9, 3e9, 2e9][age])
+    put(cache / "models" / "damo" / "cv_unet_image-matting", name="converted.onnx")
+    assert weights.resolve("auto", BOTH).path.parent.name == "v2"
+    assert weights.resolve(MODEL, BOTH).path.parent.name == "v2"
+
+
 def test_auto_does_not_take_weights_nobody_checked(cache, data):
     path = put(cache / MODEL, recorded=False)
     chosen = weights.resolve("auto", BOTH)
@@ -340,6 +350,12 @@ def test_verify_hashes_the_graph_beside_its_conversion(cache, data):
     rewrite(graph, GRAPH[:-1], keep_time=True)
     with pytest.raises(WeightsError, match=r"tf_graph\.pb is damaged.*`bshm download`"):
         weights.verify()
+
+
+def test_verify_hashes_the_one_file_that_is_named(cache, tmp_path):
+    put(tmp_path / "mine", "a.onnx")
+    put(tmp_path / "mine", "b.onnx", recorded=False)
+    assert weights.verify("~/mine/a.onnx") == tmp_path / "mine" / "a.onnx"
 
 
 def test_verify_hashes_embedded_weights(cache, data):

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
-from bshm.errors import DeviceError
+from bshm.errors import DeviceError, WeightsError, root_cause
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,9 +59,31 @@ def choose(name: str = "auto") -> list[str]:
     return [name]
 
 
+def broken(name: str, error: Exception) -> DeviceError:
+    """What to raise where an engine's framework does not load.
+
+    Not always by an ImportError: of versions that do not fit together, protobuf raises TypeError
+    and NumPy AttributeError.
+    """
+    return DeviceError(
+        "the engine %s needs the package %s, which does not load, install it again: %s"
+        % (name, PACKAGES[name], root_cause(error))
+    )
+
+
 def verbose() -> bool:
     """Whether the frameworks' own logs are wanted on stderr: environment BSHM_VERBOSE=1."""
     return os.environ.get("BSHM_VERBOSE", "") not in ("", "0")
+
+
+def alpha_of(rgba: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """Alpha of what a graph answered to a photo. Raises WeightsError where it is no RGBA of it."""
+    if rgba.shape != (*rgb.shape[:2], 4):
+        raise WeightsError(
+            "the weights are not a matting graph: their answer to %s pixels has the shape %s"
+            % (list(rgb.shape), list(rgba.shape))
+        )
+    return alpha_from_levels(rgba[..., 3])
 
 
 def alpha_from_levels(levels: np.ndarray) -> np.ndarray:
@@ -125,6 +147,6 @@ def _quota_v1(folder: Path) -> float | None:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text("ascii").strip()
+        return path.read_text("ascii", "replace").strip()
     except OSError:
         return None

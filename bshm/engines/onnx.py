@@ -11,11 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_from_levels, cpu_limit, verbose
+from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, cpu_limit, verbose
 from bshm.errors import DeviceError, WeightsError
+
+try:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+except Exception as error:
+    raise broken("onnx", error) from error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +69,10 @@ class OnnxEngine:
         _check_contract(self._session, path)
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
-        """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1. Raises DeviceError."""
+        """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1.
+
+        Raises DeviceError (closed, or it fails there) and WeightsError (no answer of the contract).
+        """
         session = self._session
         if session is None:
             raise DeviceError(CLOSED)
@@ -74,10 +80,10 @@ class OnnxEngine:
             rgba = session.run([OUTPUT], {INPUT: rgb.astype("float32")})[0]
         except ERRORS as error:
             raise DeviceError(
-                "the graph failed on a photo of %d×%d pixels on %s: %s"
+                "the graph failed on %d×%d pixels on %s: %s"
                 % (rgb.shape[1], rgb.shape[0], self.device, _first_line(error))
             ) from error
-        return alpha_from_levels(rgba[..., 3])
+        return alpha_of(rgba, rgb)
 
     def close(self) -> None:
         """Free the session's memory. The engine cannot be used afterwards, only closed again."""

@@ -6,10 +6,10 @@ import contextlib
 import ctypes
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, ContextManager, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 from bshm import process
-from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_from_levels, cpu_limit, verbose
+from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, cpu_limit, verbose
 from bshm.errors import DeviceError, WeightsError
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 class TensorFlowEngine:
     """A frozen ``GraphDef`` in one TensorFlow session; safe to call from several threads.
+
+    What TensorFlow 2 says on stderr as it starts is the caller's to hide: a descriptor is the
+    whole process's.
 
     path: a ``.pb`` file of the contract in `bshm.engines`
     device: ``auto`` (the GPU where TensorFlow can use one, else the CPU), ``cpu`` or ``cuda``
@@ -40,8 +43,7 @@ class TensorFlowEngine:
             device_count={"GPU": 0} if device == "cpu" else {},
         )
         config.gpu_options.allow_growth = True
-        with quiet():
-            self._session: Any = tf.compat.v1.Session(graph=graph, config=config)
+        self._session: Any = tf.compat.v1.Session(graph=graph, config=config)
         self.device, self.note = self._settle(device)
 
     def _settle(self, device: str) -> tuple[str, str]:
@@ -56,18 +58,22 @@ class TensorFlowEngine:
         return "cpu", ""
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
-        """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1. Raises DeviceError."""
+        """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1.
+
+        Raises DeviceError (closed, or it fails there) and WeightsError (no answer of the contract).
+        """
         session = self._session
         if session is None:
             raise DeviceError(CLOSED)
         try:
             rgba = session.run(OUTPUT, {INPUT: rgb.astype("float32")})
         except self._tf.errors.OpError as error:
+            reason = error.message.split("\n\t [[")[0].splitlines()[-1]  # above the nodes' names
             raise DeviceError(
-                "the graph failed on a photo of %d×%d pixels on %s: %s"
-                % (rgb.shape[1], rgb.shape[0], self.device, error.message.splitlines()[0])
+                "the graph failed on %d×%d pixels on %s: %s"
+                % (rgb.shape[1], rgb.shape[0], self.device, reason)
             ) from error
-        return alpha_from_levels(rgba[..., 3])
+        return alpha_of(rgba, rgb)
 
     def close(self) -> None:
         """Free the session's memory. The engine cannot be used afterwards, only closed again."""
@@ -77,40 +83,31 @@ class TensorFlowEngine:
 
 
 def _import_tensorflow() -> Any:
-    """TensorFlow, with its log and its warnings about itself turned down unless `verbose`."""
+    """TensorFlow, with its log and its warnings about itself turned down unless `verbose`.
+
+    Raises DeviceError.
+    """
     if not verbose():
         # Read once, when the library is loaded; what the user has set comes first.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet():
-        import tensorflow
+    try:
+        with contextlib.ExitStack() if verbose() else _NO_WARNINGS:
+            import tensorflow
+    except Exception as error:
+        raise broken("tensorflow", error) from error
     if not verbose():
         tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
-_SILENCE = process.Shared(_silent)
-
-
-def quiet() -> ContextManager:
-    """No warnings, and nothing else on stderr, meanwhile, unless `verbose`.
-
-    TensorFlow 2 announces oneDNN on the bare file descriptor, whatever its log level is.
-    """
-    return contextlib.ExitStack() if verbose() else _SILENCE
+_NO_WARNINGS = process.Shared(_without_warnings)
 
 
 def _load(tf: Any, path: str) -> Any:

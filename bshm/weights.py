@@ -24,8 +24,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "8ae4552edebc316625dcdfa6a0039bbc8470cf3fac254345cf9b7d9d0f0600cb",
-    "bshm-lite.pb": "b43c25b081a2ddbd58a24d077828972201f57519cf53366393a4070d700e3740",
+    "bshm-lite.onnx": "d32c258f5d95410444071cebf53280ac2929e5a00bcb36b7aa149839d5436606",
+    "bshm-lite.pb": "d7befcfcedf1ca9ed4f90ea1b7451c85c5aed340d149182118b6d0d85dd10c6c",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 _REMEDIES = {  # where an engine is missing

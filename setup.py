@@ -18,7 +18,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["bshm", "bshm.*"]),
-    package_data={"bshm": ["data/*"]},
+    package_data={"bshm": ["data/*", "py.typed"]},
     python_requires=">=3.7",
     install_requires=[
         "numpy",

@@ -9,6 +9,8 @@ Importing this package loads nothing heavy: numpy, OpenCV and the engine come wi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from bshm.errors import BshmError, DeviceError, InputError, OutputError, WeightsError
 
 __version__ = "0.1.0"
@@ -23,7 +25,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
+if TYPE_CHECKING:
+    from bshm.matting import Matting
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def __getattr__(name: str) -> Any:
     # PEP 562: `from bshm import Matting` works, yet `import bshm` stays instant.
     if name == "Matting":
         from bshm.matting import Matting

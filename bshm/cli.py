@@ -170,8 +170,10 @@ def _sample() -> str:
 
 def _record(result: Result) -> dict[str, Any]:
     output = result.job.output
+    source = result.job.source
     record: dict[str, Any] = {
-        "input": result.job.source.name,
+        # A path as it is, to be opened; an address without its password.
+        "input": str(source.path) if source.path else source.name,
         "output": None if output is None or result.status == "failed" else str(output),
         "status": result.status,
     }

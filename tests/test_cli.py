@@ -328,9 +328,30 @@ def test_readme_and_help_list_the_same_flags(readme):
     assert flags == shown
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_example_of_the_readme_makes_what_the_command_makes(tmp_path, small, readme):
+    shutil.copy(str(small), str(tmp_path / "photo.jpg"))
+    example = re.search(r"```python\n(.*?)```", (ROOT / readme).read_text("utf-8"), re.S).group(1)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", example]
+    subprocess.run(command, cwd=str(tmp_path), env=environment, check=True, timeout=60)
+    bshm("-i", small, "-o", tmp_path / "other.png")
+    with Image.open(tmp_path / "cutout.png") as one, Image.open(tmp_path / "other.png") as other:
+        assert one.mode == "RGBA" and one.tobytes() == other.tobytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names are POSIX's")
+def test_json_names_files_as_they_are(tmp_path, small):
+    photo = tmp_path / "new\nline.jpg"
+    shutil.copy(str(small), str(photo))
+    record = json.loads(bshm("-i", photo, "-d", tmp_path / "out", "--json").stdout)
+    assert record["input"] == str(photo) and Path(record["output"]).is_file()
+
+
 def test_public_names():
     import bshm as package
 
     assert package.__all__ == sorted(package.__all__)
+    assert set(package.__all__) <= set(dir(package))
     for name in package.__all__:
         assert getattr(package, name) is not None

@@ -63,8 +63,6 @@ class OnnxEngine:
     def __init__(self, path: str, device: str = "auto") -> None:
         if device not in DEVICES:
             raise DeviceError("unknown device %r: choose one of %s" % (device, ", ".join(DEVICES)))
-        # Errors reach the user as exceptions; only fatal ones may write to stderr by themselves.
-        onnxruntime.set_default_logger_severity(2 if verbose() else 4)
         self._session, self.device, self.note = _start(path, device)
         _check_contract(self._session, path)
 
@@ -134,6 +132,7 @@ def _options() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = cpu_limit()
     options.inter_op_num_threads = 1
+    # Errors reach the user as exceptions; only fatal ones may write to stderr by themselves.
     options.log_severity_level = 2 if verbose() else 4
     # A memory plan for every photo size costs memory (70 MB at working size) and saves no time.
     options.enable_mem_pattern = False

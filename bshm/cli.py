@@ -56,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     from bshm import batch, outputs, sources
 
+    if not args.output_dir:  # as of a shell's variable that is not set
+        parser.error("-d takes a folder, got an empty name; for this one say -d .")
     if args.verbose:
         os.environ["BSHM_VERBOSE"] = "1"
     named = [name for group in args.input or [[_sample()]] for name in group]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,6 +44,14 @@ def no_released_weights(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODELSCOPE_CACHE", str(tmp_path_factory.mktemp("modelscope")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_arrive():
+    """Commands inherit what is ignored: by nohup SIGHUP, in the background of a script SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

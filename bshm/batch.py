@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
 DECODE_AHEAD = 2  # decoded photos: the one at work and the next
-PATIENCE_S = 0.5  # of one wait: on Windows, nothing interrupts it
+PATIENCE_S = 0.5  # of one wait, after which signals are looked for
 WRITE_BEHIND = 1  # finished mattes that wait while the next photo is matted
 
 
@@ -57,12 +57,13 @@ def run(
     load: Callable[[], Matting],
     report: Callable[[Result], None],
     options: Options,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Do every job and report each result, in order, from the calling thread.
 
     ``load`` is called once, while the first photos are being read, and not at all when there is
-    nothing to matte. A photo that fails is reported and the others go on. When interrupted, what
-    is being written is finished and reported before KeyboardInterrupt goes on.
+    nothing to matte. A photo that fails is reported and the others go on. ``check`` is called now
+    and then; when it raises, what is being written is finished and reported before that goes on.
     """
     jobs = list(jobs)
     for folder in {job.output.parent for job in jobs if job.output}:
@@ -75,19 +76,24 @@ def run(
     matting: Matting | None = None
     try:
         for result, future in reader.read_ahead(jobs):
-            while future and writes and not future.done():  # a photo that is long in coming
-                wait([future, writes[0]], PATIENCE_S, FIRST_COMPLETED)
-                if writes[0].done():
-                    _report_first(writes, report)
-            if result.status == "reading":
+            check()
+            if future is None:
+                writes.append(_known(result))
+            else:
                 if matting is None:
                     with result.timings.measure("load"):
                         matting = load()
+                while not future.done():  # a photo that is long in coming
+                    wait([future, *writes], PATIENCE_S, FIRST_COMPLETED)
+                    check()
+                    while writes and writes[0].done():
+                        _report_first(writes, report)
                 writes.append(_matte(result, future, matting, options, writer))
-            else:
-                writes.append(_known(result))
             while len(writes) > WRITE_BEHIND:
                 _report_first(writes, report)
+        while writes:
+            _report_first(writes, report)
+        check()
     finally:
         fetchers.shutdown(wait=False)
         decoder.shutdown(wait=False)
@@ -100,9 +106,9 @@ def run(
 
 
 def _report_first(writes: deque[Future[Result]], report: Callable[[Result], None]) -> None:
-    result = _outcome(writes[0])  # when interrupted here, it is still to be reported
-    writes.popleft()
-    report(result)
+    while not writes[0].done():
+        wait([writes[0]], PATIENCE_S)
+    report(writes.popleft().result())
 
 
 def _matte(
@@ -114,7 +120,7 @@ def _matte(
 ) -> Future[Result]:
     """Matte one photo here and leave its writing to the writer."""
     try:
-        photo = _outcome(future)
+        photo = future.result()
         result.height, result.width = photo.rgb.shape[:2]
         if options.only_alpha:
             alpha = matting.alpha(photo.rgb, result.timings)
@@ -225,12 +231,6 @@ class _Reader:
         """Give up what has not begun; ``shutdown`` learnt that only in Python 3.9."""
         for future in list(self.unfinished):
             future.cancel()
-
-
-def _outcome(future: Future[Any]) -> Any:
-    while not future.done():
-        wait([future], PATIENCE_S)
-    return future.result()
 
 
 def _failed(result: Result, error: Exception) -> Result:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bshm.matting import Matting
     from bshm.outputs import Job
 
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, FAILED = 0, 1
 # What writing to somebody who left fails with: on Windows, it is EINVAL.
 GONE = (errno.EPIPE, errno.EIO, *([errno.EINVAL] if os.name == "nt" else []))
 SCREEN = 20  # lines of a terminal that are surely in sight
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         _say("interrupted")
-        return INTERRUPTED
+        return process.INTERRUPTED
 
 
 def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -107,19 +107,20 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
         with bar.aside():
             return _load(args)
 
-    try:
-        with process.terminable():
-            batch.run(jobs, load, report, options)
-    except KeyboardInterrupt:
-        bar.close()
-        left = len(jobs) - sum(counts.values())
-        _say("interrupted: %d done, %d left; go on with --skip-existing" % (counts["done"], left))
-        _leave(INTERRUPTED)
-    except BshmError as error:
-        bar.close()
-        _say(str(error))
-        _leave(FAILED)
-    bar.close()
+    with process.terminable() as check:
+        try:
+            batch.run(jobs, load, report, options, check)
+            bar.close()
+        except KeyboardInterrupt:
+            bar.close()
+            left = len(jobs) - sum(counts.values())
+            advice = "; go on with --skip-existing" if left else ""
+            _say("interrupted: %d done, %d left%s" % (counts["done"], left, advice))
+            _leave(process.INTERRUPTED)
+        except BshmError as error:
+            bar.close()
+            _say(str(error))
+            _leave(FAILED)
     if args.timing and total:
         _print_timing(total, counts["done"])
     if len(jobs) > 1 and not args.quiet:

@@ -10,6 +10,9 @@ import sys
 import threading
 from typing import Callable, ContextManager, Iterator
 
+INTERRUPTED = 130  # exit code
+GRACE_S = 30  # for what is being written when a signal comes
+
 
 class Shared:
     """A context manager for process-wide state: the first thread in sets it, the last restores.
@@ -62,23 +65,38 @@ def without_stderr() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
+def terminable() -> Iterator[Callable[[], None]]:
     """What schedulers and closing terminals send ends a run as gently as Ctrl-C.
 
-    Unless it is ignored, as nohup has it.
+    Yields a function that raises KeyboardInterrupt once a signal has come. A handler that raised
+    it might do so inside the standard library's own locks, and leave them locked or be lost
+    behind their errors. A second signal, or ``GRACE_S`` without an end, leaves at once. What is
+    ignored, as nohup has SIGHUP ignored, stays so.
     """
+    come: list[int] = []
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def note(number: int, _: object) -> None:
+        if come:
+            os._exit(INTERRUPTED)
+        come.append(number)
+        if hasattr(signal, "alarm"):
+            signal.alarm(GRACE_S)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    def check() -> None:
+        if come:
+            raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     before = {number: way for number, way in before.items() if way != signal.SIG_IGN}
     for number in before:
-        signal.signal(number, interrupt)
+        signal.signal(number, note)
     try:
-        yield
+        yield check
     finally:
+        if come and hasattr(signal, "alarm"):
+            signal.alarm(0)
         for number, way in before.items():
             signal.signal(number, way)
 

@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bshm import process
+
 if os.name == "nt":
     pytest.skip("POSIX only", allow_module_level=True)
 
@@ -343,6 +345,81 @@ def test_interruption_while_waiting_for_a_photo(tmp_path, photos, sent):
     assert b"1 skipped" in rerun.stderr
     assert_whole(tmp_path / "out", "p00", "p01", "p02")
     assert (tmp_path / "out" / "p00.png").stat().st_mtime_ns == kept
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_interrupts_only_where_it_is_looked_for(sent):
+    """Anywhere else it may leave a lock of the standard library locked, or be lost."""
+    before = signal.getsignal(sent)
+    with process.terminable() as check:
+        check()
+        os.kill(os.getpid(), sent)
+        with pytest.raises(KeyboardInterrupt):
+            check()
+    assert signal.getsignal(sent) is before
+    assert signal.alarm(0) == 0
+
+
+def run_program(*program, stdout=subprocess.PIPE):
+    """The command in a program of its own, which may change parts of it."""
+    command = [sys.executable, "-c", "\n".join(program)]
+    return subprocess.run(command, cwd=str(ROOT), stdout=stdout, stderr=-1, timeout=120)
+
+
+def test_a_second_signal_ends_the_run_at_once():
+    done = run_program(
+        "import os, signal",
+        "from bshm import process",
+        "with process.terminable():",
+        "    for _ in range(2):",
+        "        os.kill(os.getpid(), signal.SIGTERM)",
+        "    print('went on')",
+    )
+    assert (done.returncode, done.stdout) == (130, b"")
+
+
+def test_told_to_end_a_run_does_not_wait_for_its_reader_for_good(tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"no photo")
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    done = run_program(
+        "import os, signal, sys",
+        "from bshm import cli, process",
+        "process.GRACE_S, write = 1, os.write",
+        "def told(descriptor, data):",
+        "    os.write = write",
+        "    os.kill(os.getpid(), signal.SIGTERM)",
+        "    return write(descriptor, data)",
+        "os.write = told",
+        "sys.exit(cli.main(['--json', '-i', %r]))" % str(tmp_path),
+        stdout=writer,
+    )
+    os.close(reader)
+    os.close(writer)
+    assert done.returncode == 130
+
+
+def test_told_to_end_while_the_last_cutout_is_written_it_is_finished(tmp_path, photos):
+    [photo] = photos(1)
+    done = run_program(
+        "import os, signal, sys",
+        "from bshm import cli",
+        "replace = os.replace",
+        "def told(*paths):",
+        "    os.kill(os.getpid(), signal.SIGTERM)",
+        "    replace(*paths)",
+        "os.replace = told",
+        "sys.exit(cli.main(['-i', %r, '-d', %r]))" % (str(photo), str(tmp_path / "out")),
+    )
+    assert done.returncode == 130
+    assert lines(done.stdout) == [str(tmp_path / "out" / "p00.png")]
+    assert lines(done.stderr)[-1] == "bshm: interrupted: 1 done, 0 left"
+    assert_whole(tmp_path / "out", "p00")
 
 
 def test_a_run_that_is_to_outlive_its_terminal_does(tmp_path, photos):

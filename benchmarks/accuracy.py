@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 # Run as a file, Python looks beside it; the packages are one folder up.
@@ -102,7 +103,7 @@ def _pairs(options: argparse.Namespace) -> list[Pair]:
     if options.holdout:
         from training.split import is_validation
 
-        pairs = [pair for pair in pairs if is_validation(pair.stem)]
+        pairs = [pair for pair in pairs if is_validation(pair.key.name)]
         if not pairs:
             raise ValueError("none of these photos is held out; leave out --holdout")
     if options.limit:
@@ -128,6 +129,9 @@ def _tools(options: argparse.Namespace) -> list[Mattes]:
         tools.insert(0, FirstLook(options.weights))
     if options.engine or not tools:
         tools.insert(0, OurMattes(options.weights))
+    for name, count in Counter(tool.name for tool in tools).items():
+        if count > 1:
+            raise ValueError("%d tools are called %s; rename the file or folder" % (count, name))
     return tools
 
 
@@ -143,9 +147,9 @@ def _measure(
                 % (pair.photo, *rgb.shape[1::-1], *true.shape[::-1])
             )
         if backgrounds:
-            rgb, true = backgrounds.put(rgb, true, pair.stem)
-        matte = tool.alpha(rgb, pair.stem)
-        scores.append(score(pair.stem, pair.group, matte, true))
+            rgb, true = backgrounds.put(rgb, true, pair.key.name)
+        matte = tool.alpha(rgb, pair.key)
+        scores.append(score(pair.key.name, pair.group, matte, true))
         if worst:
             worst.offer(scores[-1], rgb, true, matte)
     return scores

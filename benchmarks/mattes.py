@@ -1,6 +1,6 @@
 """What can be measured: our own matting, any ONNX matte model, mattes made before by any tool.
 
-Each class has a `name` and `alpha(rgb, stem)`: uint8 RGB [H, W, 3] -> float32 [H, W] in 0..1.
+Each class has a `name` and `alpha(rgb, key)`: uint8 RGB [H, W, 3] -> float32 [H, W] in 0..1.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from benchmarks.pairs import PHOTO_SUFFIXES, read_alpha
+from benchmarks.pairs import Named, read_alpha
 
 
 class Mattes(Protocol):
@@ -19,7 +19,7 @@ class Mattes(Protocol):
 
     name: str
 
-    def alpha(self, rgb: np.ndarray, stem: str) -> np.ndarray: ...
+    def alpha(self, rgb: np.ndarray, key: Path) -> np.ndarray: ...
 
 
 class Preset(NamedTuple):
@@ -53,7 +53,7 @@ class OurMattes:
         self._matting = Matting(weights=weights)
         self.name = self._matting.weights.name
 
-    def alpha(self, rgb: np.ndarray, stem: str) -> np.ndarray:
+    def alpha(self, rgb: np.ndarray, key: Path) -> np.ndarray:
         return self._matting.alpha(rgb)
 
 
@@ -66,7 +66,7 @@ class FirstLook:
         self._matting = Matting(weights=weights)
         self.name = self._matting.weights.name + ", first look"
 
-    def alpha(self, rgb: np.ndarray, stem: str) -> np.ndarray:
+    def alpha(self, rgb: np.ndarray, key: Path) -> np.ndarray:
         from bshm import refine
 
         first, small = self._matting._forward(rgb)
@@ -86,7 +86,7 @@ class OnnxMattes:
         # Models with side outputs put the finest first.
         self._output = self._session.get_outputs()[0].name
 
-    def alpha(self, rgb: np.ndarray, stem: str) -> np.ndarray:
+    def alpha(self, rgb: np.ndarray, key: Path) -> np.ndarray:
         height, width = rgb.shape[:2]
         (output,) = self._session.run([self._output], {self._input.name: self._prepare(rgb)})
         small = np.float32(output).reshape(output.shape[-2:])
@@ -112,14 +112,15 @@ class StoredMattes:
 
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
-        self._files = {p.stem: p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES}
+        self._files = Named(folder)
         if not self._files:
             raise ValueError("%s: no mattes in this folder" % folder)
 
-    def alpha(self, rgb: np.ndarray, stem: str) -> np.ndarray:
-        if stem not in self._files:
-            raise ValueError("%s: no matte of this name among %s" % (stem, self.name))
-        return read_alpha(self._files[stem])
+    def alpha(self, rgb: np.ndarray, key: Path) -> np.ndarray:
+        path = self._files.get(key)
+        if path is None:
+            raise ValueError("%s: no matte of this name among %s" % (key, self.name))
+        return read_alpha(path)
 
 
 def _multiple_of_32(length: float) -> int:

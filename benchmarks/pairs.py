@@ -12,19 +12,35 @@ PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 class Pair(NamedTuple):
-    """One photo, its alpha, and the set it counts towards."""
+    """One photo, its alpha, its name below its folder, and the set it counts towards."""
 
-    stem: str
+    key: Path
     group: str
     photo: Path
     alpha: Path
 
 
-def find_pairs(photos: Path, alphas: Path) -> tuple[list[Pair], list[Path]]:
-    """Match every photo below `photos` with the alpha of its stem below `alphas`.
+class Named:
+    """Pictures below a folder, found by the name of another one: without its ending.
 
-    An alpha in the sub-folder of the same name is preferred to one elsewhere. The group is the
-    photo's sub-folder, or else its name up to the first ``-``, or else "all".
+    One in the sub-folder of the same name is preferred to one elsewhere.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._here = {_key(path, folder): path for path in _images(folder)}
+        self._anywhere = {path.stem: path for path in self._here.values()}
+
+    def __len__(self) -> int:
+        return len(self._here)
+
+    def get(self, key: Path) -> Path | None:
+        return self._here.get(key) or self._anywhere.get(key.name)
+
+
+def find_pairs(photos: Path, alphas: Path) -> tuple[list[Pair], list[Path]]:
+    """Match every photo below `photos` with the alpha of its name below `alphas`.
+
+    The group is the photo's sub-folder, or else its name up to the first ``-``, or else "all".
 
     Returns the pairs, sorted by group and name, and the photos that have no alpha.
     Raises ValueError if a folder is missing or nothing matches.
@@ -32,16 +48,15 @@ def find_pairs(photos: Path, alphas: Path) -> tuple[list[Pair], list[Path]]:
     for folder in (photos, alphas):
         if not folder.is_dir():
             raise ValueError("%s: no such folder" % folder)
-    here = {p.relative_to(alphas).with_suffix(""): p for p in _images(alphas)}
-    anywhere = {p.stem: p for p in here.values()}
+    named = Named(alphas)
     pairs, lonely = [], []
     for photo in _images(photos):
-        key = photo.relative_to(photos).with_suffix("")
-        alpha = here.get(key) or anywhere.get(key.name)
+        key = _key(photo, photos)
+        alpha = named.get(key)
         if alpha is None:
             lonely.append(photo)
         else:
-            pairs.append(Pair(key.name, _group(key), photo, alpha))
+            pairs.append(Pair(key, _group(key), photo, alpha))
     if not pairs:
         raise ValueError("no photo in %s has an alpha of its name in %s" % (photos, alphas))
     return sorted(pairs, key=lambda pair: (pair.group, pair.photo)), lonely
@@ -65,6 +80,10 @@ def read_alpha(path: Path) -> np.ndarray:
 
 def _images(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
+
+
+def _key(path: Path, folder: Path) -> Path:
+    return path.relative_to(folder).with_suffix("")
 
 
 def _group(key: Path) -> str:

@@ -54,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from bshm import batch, outputs, sources
+    try:
+        from bshm import batch, outputs, sources
+    except Exception as error:  # as of the engines, not always an ImportError
+        raise ImportError(root_cause(error)) from error
 
     if not args.output_dir:  # as of a shell's variable that is not set
         parser.error("-d takes a folder, got an empty name; for this one say -d .")
@@ -95,7 +98,8 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
     def report(result: Result) -> None:
         counts[result.status] += 1
         for stage, spent in result.timings.items():
-            total[stage] = total.get(stage, 0.0) + spent
+            if result.status == "done" or stage == "load":
+                total[stage] = total.get(stage, 0.0) + spent
         if result.status != "skipped" or args.json or args.verbose:
             with bar.aside():
                 _tell(result, args)

@@ -9,7 +9,6 @@ import sys
 from typing import Iterator
 
 from bshm import __version__, engines, weights
-from bshm.errors import BshmError
 
 PACKAGES = (
     "numpy",
@@ -45,7 +44,7 @@ def _facts() -> Iterator[tuple[str, str]]:
             chosen = matting.weights
             yield "weights", "%s: %s (%s)" % (chosen.name, chosen.path, chosen.why)
             yield "runs on", "%s, %s" % (chosen.engine, matting.note or matting.device)
-    except (BshmError, ImportError) as error:  # a broken installation is what is reported most
+    except Exception as error:  # a broken installation is what is reported most
         yield "fault", str(error)
     yield "cache", str(weights.cache())
 

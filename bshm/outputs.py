@@ -36,12 +36,12 @@ def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
     taken: set[str] = set()
     numbers: dict[str, int] = {}
     for source in sources:
-        base = folder / source.parent / source.stem
-        key = folded(str(base))
+        place = folder / source.parent
+        key = folded(os.path.join(str(place), source.stem))
         number = numbers.get(key, 1)
         while True:
             ending = ("-%d" % number if number > 1 else "") + ".png"
-            output = base.with_name(fit(base.name, NAME_BYTES - len(ending)) + ending)
+            output = place / (fit(source.stem, NAME_BYTES - len(ending)) + ending)
             number += 1
             if folded(str(output)) not in taken:
                 break

@@ -120,3 +120,10 @@ def test_the_longest_names_have_room_for_extension_and_number(tmp_path):
     sources = [Source("", stem, no_bytes) for stem in ("x" * 251, "x" * 251, "ü" * 127)]
     names = [job.output.name for job in outputs.plan(sources, tmp_path)]
     assert names == ["x" * 251 + ".png", "x" * 249 + "-2.png", "ü" * 125 + ".png"]
+
+
+def test_a_name_that_is_all_dots_stays_in_the_folder(tmp_path):
+    (tmp_path / "..jpg").write_bytes(b"")
+    [source] = expand([str(tmp_path / "..jpg")])
+    [job] = outputs.plan([source], Path("out"))
+    assert job.output == Path("out", "..png")

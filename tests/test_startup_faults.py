@@ -36,17 +36,18 @@ def python(
 
 
 @pytest.mark.parametrize(
-    ("broken", "engine", "package"),
+    ("broken", "engine", "package", "fault"),
     [
-        ("cv2", "auto", "opencv-python-headless"),
-        ("numpy", "auto", "numpy"),
-        ("onnxruntime", "onnx", "onnxruntime"),
-        ("tensorflow", "tensorflow", "tensorflow"),
+        ("cv2", "auto", "opencv-python-headless", BROKEN),
+        ("cv2", "auto", "opencv-python-headless", UNFIT),
+        ("numpy", "auto", "numpy", BROKEN),
+        ("onnxruntime", "onnx", "onnxruntime", BROKEN),
+        ("tensorflow", "tensorflow", "tensorflow", BROKEN),
     ],
 )
-def test_a_package_that_does_not_load_is_one_line(tmp_path, broken, engine, package):
+def test_a_package_that_does_not_load_is_one_line(tmp_path, broken, engine, package, fault):
     arguments = ["-m", "bshm", "-i", PHOTO, "-d", "out", "--engine", engine]
-    done = python(tmp_path, broken, *arguments)
+    done = python(tmp_path, broken, *arguments, fault=fault)
     said = done.stderr.decode()
     assert done.returncode == 1 and not (tmp_path / "out" / "1.png").exists()
     assert said.startswith("bshm: ") and said.count("\n") == 1, said

@@ -25,7 +25,8 @@ import cv2
 import numpy as np
 
 # Half-width of the band as a share of sqrt(area): street photos have clean masks and small people.
-BAND = {"eg": 0.022, "mix": 0.015, "ccp": 0.010}
+BAND = {"eg": 0.022, "mix": 0.015, "ccp": 0.010}  # by what names begin with, up to a dash
+OTHERS_BAND = 0.015
 AGREE = 0.12  # mean teacher error beside the band, below which the teacher is trusted there
 COARSE = 0.35  # share of the band in disagreement above which a photo stays coarse
 # The fused edge lay 0.2 to 0.3 pixels outside the photo's own, where colour changes most across the
@@ -107,7 +108,7 @@ def fuse_file(name: str, data: Path, out: Path) -> float:
     rgb = cv2.imread(str(data / "images" / f"{name}.jpg"))[:, :, ::-1]
     mask = (cv2.imread(str(data / "masks" / f"{name}.png"), 0) > 127).astype(np.uint8)
     teacher = cv2.imread(str(data / "teacher" / f"{name}.png"), 0).astype(np.float32) / 255
-    alpha, doubt = fuse(rgb, mask, teacher, BAND[name.split("-")[0]])
+    alpha, doubt = fuse(rgb, mask, teacher, BAND.get(name.split("-")[0], OTHERS_BAND))
     cv2.imwrite(str(out / "alpha" / f"{name}.png"), np.round(alpha * 255).astype(np.uint8))
     foreground = estimate_foreground_ml(rgb / 255.0, alpha.astype(np.float64))
     bgr = np.round(foreground[:, :, ::-1] * 255).astype(np.uint8)

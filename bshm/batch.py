@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Callable, Iterable, Iterator
 import cv2
 import numpy as np
 
-from bshm import files, images, outputs, png
+from bshm import disk, images, outputs, png
 from bshm.errors import BshmError, InputError, OutputError
 from bshm.outputs import Inputs, Job
+from bshm.pictures import Photo
 from bshm.timing import Timings
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def run(
     """
     jobs = list(jobs)
     for folder in {job.output.parent for job in jobs if job.output}:
-        files.clear_up(folder)
+        disk.clear_up(folder)
     inputs = Inputs(jobs)
     fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
@@ -113,7 +114,7 @@ def _report_first(writes: deque[Future[Result]], report: Callable[[Result], None
 
 def _matte(
     result: Result,
-    future: Future[images.Photo],
+    future: Future[Photo],
     matting: Matting,
     options: Options,
     writer: ThreadPoolExecutor,
@@ -146,7 +147,7 @@ def _write(
                 _keep_transparency(pixels, alpha)
             data = png.encode_png(pixels, icc, result.mark)
             if output is not None:
-                files.write_atomic(output, data)
+                disk.write_atomic(output, data)
             elif options.stdout is not None:
                 options.stdout(data)
     except Exception as error:
@@ -215,7 +216,7 @@ class _Reader:
             result.mark = outputs.mark(result.job.source, self.options.only_alpha)
             return result.job.source.read()
 
-    def _decode(self, result: Result, data: Future[bytes] | None) -> images.Photo:
+    def _decode(self, result: Result, data: Future[bytes] | None) -> Photo:
         content = data.result() if data else self._fetch(result)
         with result.timings.measure("read"):
             return images.decode(content, result.job.source.name, self.options.max_pixels)

@@ -12,10 +12,11 @@ import re
 import struct
 import zlib
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from bshm import formats, pillow
 from bshm.errors import InputError
+from bshm.pictures import Photo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,20 +43,6 @@ _DECODER_ERRORS = (
 # Exif orientation -> what makes the stored picture upright, as Pillow's Image.transpose counts.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _STRIPE = 1 << 18  # pixels handled at a time, so that no second whole picture is made
-
-
-class Photo(NamedTuple):
-    """A decoded photo, upright.
-
-    rgb: uint8 ``[H, W, 3]``; where the file has transparency, the straight colours stored there
-    icc: the RGB profile that ``rgb`` is in, to be embedded in the output; None means sRGB
-    alpha: uint8 ``[H, W]``, the file's own transparency, or None if all of it is opaque. A matte
-        is to be multiplied by it, lest what was cut away before comes back.
-    """
-
-    rgb: np.ndarray
-    icc: bytes | None = None
-    alpha: np.ndarray | None = None
 
 
 def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Photo:

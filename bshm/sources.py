@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from typing import Callable, Iterable, Iterator, NoReturn, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from bshm import files, png
+from bshm import disk, png
 from bshm.errors import InputError
 from bshm.names import natural, printable, safe_stem
 from bshm.web import LIMITS, Limits, Web
@@ -54,7 +54,7 @@ def expand(
     inputs: Sequence[str],
     recursive: bool = False,
     limits: Limits = LIMITS,
-    file_bytes: int = files.LIMIT,
+    file_bytes: int = disk.LIMIT,
 ) -> list[Source]:
     """List the photos that ``inputs`` name, in that order; within folders in natural order.
 
@@ -71,7 +71,7 @@ def expand(
 
 def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[Source]:
     if named == "-":
-        return [Source("stdin", "stdin", partial(files.read_stdin, limit))]
+        return [Source("stdin", "stdin", partial(disk.read_stdin, limit))]
     # Two letters at least: C:/photo.jpg is a path.
     scheme = re.match(r"([a-z][a-z0-9+.-]+)://", named, re.IGNORECASE)
     if scheme:
@@ -111,7 +111,7 @@ def _address(url: str, address: SplitResult, web: Web) -> Source:
 
 def _file(path: str, parent: PurePath, limit: int) -> Source:
     name = printable(path)
-    read = partial(files.read, path, name, limit)
+    read = partial(disk.read, path, name, limit)
     return Source(name, Path(path).stem, read, Path(path), parent)
 
 

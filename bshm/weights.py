@@ -18,7 +18,7 @@ from typing import NamedTuple, Sequence
 
 from bshm import hub
 from bshm.errors import OutputError, WeightsError
-from bshm.files import write_atomic
+from bshm.disk import write_atomic
 
 RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent / "data"

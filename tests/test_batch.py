@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bshm import batch, files, outputs
+from bshm import batch, disk, outputs
 from bshm.errors import DeviceError
 from bshm.sources import Source, expand
 
@@ -166,7 +166,7 @@ def test_what_nobody_foresaw_ends_one_photo_and_names_it(tmp_path, photos):
 def test_interrupted_what_is_being_written_is_finished_and_reported(
     tmp_path, photos, monkeypatch, count
 ):
-    write, begun, results = files.write_atomic, [], []
+    write, begun, results = disk.write_atomic, [], []
 
     def write_atomic(path, data):
         begun.append(path)
@@ -176,7 +176,7 @@ def test_interrupted_what_is_being_written_is_finished_and_reported(
         if begun:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "write_atomic", write_atomic)
+    monkeypatch.setattr(disk, "write_atomic", write_atomic)
     jobs = outputs.plan(expand([str(photos(count))]), tmp_path / "out")
     with pytest.raises(KeyboardInterrupt):
         batch.run(jobs, Everybody, results.append, batch.Options(), check)

@@ -308,14 +308,14 @@ def test_a_file_that_another_run_is_writing_is_left_alone(tmp_path, photos):
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from bshm import files\n"
+        "from bshm import disk\n"
         "replace = os.replace\n"
         "def waiting(*paths):\n"
         "    print('written', flush=True)\n"
         "    sys.stdin.read()\n"
         "    replace(*paths)\n"
         "os.replace = waiting\n"
-        "files.write_atomic(Path(sys.argv[1]), b'whole')\n"
+        "disk.write_atomic(Path(sys.argv[1]), b'whole')\n"
     )
     out = tmp_path / "out"
     command = [sys.executable, "-c", program, str(out / "x.png")]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bshm import files
+from bshm import disk
 from bshm.errors import OutputError
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
@@ -19,15 +19,15 @@ needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
 
 def test_write_makes_folders_and_replaces(tmp_path):
     path = tmp_path / "a" / "b" / "Ünï 写真.png"
-    files.write_atomic(path, b"one")
-    files.write_atomic(path, b"two")
+    disk.write_atomic(path, b"one")
+    disk.write_atomic(path, b"two")
     assert path.read_bytes() == b"two"
     assert os.listdir(str(path.parent)) == [path.name]
 
 
 def test_longest_names_can_be_written(tmp_path):
     path = tmp_path / ("x" * 251 + ".png")
-    files.write_atomic(path, b"data")
+    disk.write_atomic(path, b"data")
     assert path.read_bytes() == b"data"
 
 
@@ -35,7 +35,7 @@ def test_longest_names_can_be_written(tmp_path):
 def test_mode_follows_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
-        files.write_atomic(tmp_path / "x.png", b"data")
+        disk.write_atomic(tmp_path / "x.png", b"data")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x.png").stat().st_mode) == 0o640
@@ -52,7 +52,7 @@ def test_what_cannot_be_written_says_why_and_leaves_nothing(tmp_path):
         (tmp_path / "nul\0.png", "null"),
     ):
         with pytest.raises(OutputError) as caught:
-            files.write_atomic(path, b"data")
+            disk.write_atomic(path, b"data")
         assert words in str(caught.value) and "cannot be written" in str(caught.value)
     assert sorted(os.listdir(str(tmp_path))) == ["file", "folder"]
     assert os.listdir(str(tmp_path / "folder")) == []
@@ -68,7 +68,7 @@ def test_interruption_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(error):
-        files.write_atomic(path, b"new")
+        disk.write_atomic(path, b"new")
     assert path.read_bytes() == b"old" and os.listdir(str(tmp_path)) == ["x.png"]
 
 
@@ -94,28 +94,28 @@ def mounted(tmp_path):
 
 
 def test_full_disk_is_named_and_no_part_of_a_file_stays(mounted):
-    disk = mounted("size=64k")
-    files.write_atomic(disk / "small.png", b"data")
+    folder = mounted("size=64k")
+    disk.write_atomic(folder / "small.png", b"data")
     with pytest.raises(OutputError, match="the disk is full"):
-        files.write_atomic(disk / "large.png", bytes(1 << 20))
-    assert os.listdir(str(disk)) == ["small.png"]
+        disk.write_atomic(folder / "large.png", bytes(1 << 20))
+    assert os.listdir(str(folder)) == ["small.png"]
 
 
 def test_read_only_disk_is_named(mounted):
     with pytest.raises(OutputError, match="read-only"):
-        files.write_atomic(mounted("ro") / "x.png", b"data")
+        disk.write_atomic(mounted("ro") / "x.png", b"data")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_devices_are_written_to_and_not_replaced(tmp_path):
     link = tmp_path / "null.png"
     link.symlink_to("/dev/null")
-    files.write_atomic(link, b"data")
+    disk.write_atomic(link, b"data")
     assert link.is_symlink() and not os.path.isfile("/dev/null")
     link = tmp_path / "full.png"
     link.symlink_to("/dev/full")
     with pytest.raises(OutputError, match="the disk is full"):
-        files.write_atomic(link, b"data")
+        disk.write_atomic(link, b"data")
     assert sorted(os.listdir(str(tmp_path))) == ["full.png", "null.png"]
 
 
@@ -124,19 +124,19 @@ def test_links_are_followed(tmp_path):
     (tmp_path / "real").mkdir()
     link = tmp_path / "x.png"
     link.symlink_to(tmp_path / "real" / "y.png")
-    files.write_atomic(link, b"data")
+    disk.write_atomic(link, b"data")
     assert link.is_symlink() and (tmp_path / "real" / "y.png").read_bytes() == b"data"
 
 
 def test_readers_and_writers_at_once_see_whole_files_only(tmp_path):
     path = tmp_path / "x.png"
     versions = [bytes([number]) * 200_000 for number in range(4)]
-    files.write_atomic(path, versions[0])
+    disk.write_atomic(path, versions[0])
     over = threading.Event()
 
     def write(version):
         while not over.is_set():
-            files.write_atomic(path, version)
+            disk.write_atomic(path, version)
 
     with ThreadPoolExecutor(4) as pool:
         writers = [pool.submit(write, version) for version in versions]

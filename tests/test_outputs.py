@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bshm import files, outputs, png
+from bshm import disk, outputs, png
 from bshm.errors import OutputError
 from bshm.outputs import Inputs, Job
 from bshm.sources import Source, expand
@@ -19,7 +19,7 @@ from bshm.sources import Source, expand
 def finish(job):
     pixels = np.zeros((2, 3, 4), np.uint8)
     data = png.encode_png(pixels, mark=outputs.mark(job.source, only_alpha=False))
-    files.write_atomic(job.output, data)
+    disk.write_atomic(job.output, data)
 
 
 def is_done(job):

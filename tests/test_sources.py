@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from bshm import files, png
+from bshm import disk, png
 from bshm.errors import InputError
 from bshm.sources import expand
 from bshm.web import LIMITS
@@ -194,7 +194,7 @@ def test_names_that_are_not_text_can_be_read_and_printed(tmp_path):
     [source] = expand([str(tmp_path)])
     assert source.read() and source.name.isprintable()
     assert source.name.endswith("caf\\udce9\\n\\x1b[31m.jpg")
-    files.write_atomic(tmp_path / (source.stem + ".png"), b"data")
+    disk.write_atomic(tmp_path / (source.stem + ".png"), b"data")
     assert os.listdir(os.fsencode(str(tmp_path))).count(b"caf\xe9\n\x1b[31m.png") == 1
 
 

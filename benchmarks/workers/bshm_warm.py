@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def main(photo: Path, output: Path, times: int) -> None:
     start = time.perf_counter()
-    from bshm import Matting, files, images, png
+    from bshm import Matting, disk, images, png
 
     matting = Matting()
     load = time.perf_counter() - start
@@ -21,7 +21,7 @@ def main(photo: Path, output: Path, times: int) -> None:
     def cut_out() -> float:
         begin = time.perf_counter()
         picture = images.decode(photo.read_bytes(), photo.name)
-        files.write_atomic(output, png.encode_png(matting.cutout(picture.rgb), picture.icc))
+        disk.write_atomic(output, png.encode_png(matting.cutout(picture.rgb), picture.icc))
         return time.perf_counter() - begin
 
     cut_out()

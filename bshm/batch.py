@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Callable, Iterable, Iterator
 import cv2
 import numpy as np
 
-from bshm import disk, images, outputs, png
+from bshm import disk, outputs
+from bshm.codec import png
+from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.errors import BshmError, InputError, OutputError
 from bshm.outputs import Inputs, Job
 from bshm.pictures import Photo
@@ -36,7 +38,7 @@ class Options:
 
     only_alpha: bool = False  # write the matte as a grey PNG instead of the cutout
     skip_existing: bool = False
-    max_pixels: int = images.MAX_PIXELS
+    max_pixels: int = MAX_PIXELS
     stdout: Callable[[bytes], None] | None = None
 
 
@@ -219,7 +221,7 @@ class _Reader:
     def _decode(self, result: Result, data: Future[bytes] | None) -> Photo:
         content = data.result() if data else self._fetch(result)
         with result.timings.measure("read"):
-            return images.decode(content, result.job.source.name, self.options.max_pixels)
+            return decode(content, result.job.source.name, self.options.max_pixels)
 
     def _submit(self, pool: ThreadPoolExecutor, *call: object) -> Future:
         future: Future = pool.submit(*call)  # type: ignore[arg-type]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from bshm import __version__
+from bshm.codec.decode import MAX_PIXELS
 from bshm.engines import DEVICES, PACKAGES
-from bshm.images import MAX_PIXELS
 
 SAMPLE = "./image-matting/1.png"
 

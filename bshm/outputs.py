@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple
 
-from bshm import png
+from bshm.codec import png
 from bshm.errors import OutputError
 from bshm.names import NAME_BYTES, fit, folded
 

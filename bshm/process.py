@@ -7,35 +7,10 @@ import os
 import select
 import signal
 import sys
-import threading
-from typing import Callable, ContextManager, Iterator
+from typing import Callable, Iterator
 
 INTERRUPTED = 130  # exit code
 GRACE_S = 30  # for what is being written when a signal comes
-
-
-class Shared:
-    """A context manager for process-wide state: the first thread in sets it, the last restores.
-
-    ``warnings.catch_warnings`` and the like, used from several threads, would restore each
-    other's changes.
-    """
-
-    def __init__(self, make: Callable[[], ContextManager]) -> None:
-        self.make, self.lock, self.users = make, threading.Lock(), 0
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if self.users == 0:
-                self.state = self.make()
-                self.state.__enter__()
-            self.users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self.lock:
-            self.users -= 1
-            if self.users == 0:
-                self.state.__exit__(None, None, None)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path, PurePath
 from typing import Callable, Iterable, Iterator, NoReturn, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from bshm import disk, png
+from bshm import disk
+from bshm.codec import png
 from bshm.errors import InputError
 from bshm.names import natural, printable, safe_stem
 from bshm.web import LIMITS, Limits, Web

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple, Sequence
 
 from bshm import hub
-from bshm.errors import OutputError, WeightsError
 from bshm.disk import write_atomic
+from bshm.errors import OutputError, WeightsError
 
 RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent / "data"

@@ -23,11 +23,11 @@ def check(data: bytes) -> None:
     """Whatever the bytes are: a photo of valid shape, or one clear error of one line."""
     import numpy as np
 
-    from bshm import images
+    from bshm.codec.decode import decode
     from bshm.errors import InputError
 
     try:
-        photo = images.decode(data, "photo", MAX_PIXELS)
+        photo = decode(data, "photo", MAX_PIXELS)
     except InputError as error:
         assert str(error).startswith("photo: ") and "\n" not in str(error)
         return

@@ -133,7 +133,7 @@ def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypa
 
     calls, everybody = [], Everybody()
     owner, name = {
-        "read": (batch.images, "decode"),
+        "read": (batch, "decode"),
         "matte": (everybody, "cutout"),
         "write": (batch.png, "encode_png"),
     }[stage]

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from bshm import images
+from bshm.codec.decode import STRIPE_PIXELS, decode
 from bshm.errors import InputError
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -124,7 +124,7 @@ def test_exif_orientation_is_applied(pixels, kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if kind == "WEBP" else {}
-    photo = images.decode(saved(stored, kind, exif=exif.tobytes(), **options), "photo")
+    photo = decode(saved(stored, kind, exif=exif.tobytes(), **options), "photo")
     assert photo.rgb.shape == pixels.shape
     if kind == "JPEG":
         assert np.abs(photo.rgb[:4, :6].astype(int) - (250, 20, 40)).mean() < 30
@@ -137,13 +137,13 @@ def test_orientation_holds_for_pictures_of_many_stripes_with_transparency():
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = Image.fromarray(rgba).transpose(Image.ROTATE_90)
-    photo = images.decode(saved(stored, "PNG", exif=exif.tobytes(), compress_level=1), "photo")
+    photo = decode(saved(stored, "PNG", exif=exif.tobytes(), compress_level=1), "photo")
     assert np.array_equal(np.dstack([photo.rgb, photo.alpha]), rgba)
 
 
 def test_damaged_exif_counts_as_upright(pixels):
     for exif in (b"Exif\0\0nonsense", b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\2\0\0\0\x01a\0\0\0"):
-        photo = images.decode(saved(pixels, "PNG", exif=exif), "photo")
+        photo = decode(saved(pixels, "PNG", exif=exif), "photo")
         assert np.array_equal(photo.rgb, pixels)
 
 
@@ -153,7 +153,7 @@ def test_plain_rgb_is_exact(pixels, kind):
     picture = Image.fromarray(few)
     picture = picture.quantize(256) if kind == "GIF" else picture
     options = {"lossless": True} if kind == "WEBP" else {}
-    photo = images.decode(saved(picture, kind, **options), "photo")
+    photo = decode(saved(picture, kind, **options), "photo")
     assert np.array_equal(photo.rgb, few)
     assert (
         photo.rgb.dtype == np.uint8 and photo.rgb.flags.c_contiguous and photo.rgb.flags.writeable
@@ -168,7 +168,7 @@ def test_modes_of_png_and_tiff(pixels, mode, kind):
     rgba = np.dstack([pixels, pixels[::-1, :, 0]])
     picture = Image.fromarray(np.ascontiguousarray(rgba[..., :bands])).convert(mode)
     expected = np.asarray(picture.convert("RGBA"))
-    photo = images.decode(saved(picture, kind), "photo")
+    photo = decode(saved(picture, kind), "photo")
     assert np.array_equal(photo.rgb, expected[..., :3])
     if mode in ("LA", "RGBA"):
         assert np.array_equal(photo.alpha, expected[..., 3])
@@ -180,40 +180,40 @@ def test_colours_under_transparency_stay_and_alpha_is_kept():
     rgba = np.zeros((2, 3, 4), np.uint8)
     rgba[0] = (10, 200, 30, 0)
     rgba[1] = (90, 80, 70, 128)
-    photo = images.decode(saved(rgba, "PNG"), "photo")
+    photo = decode(saved(rgba, "PNG"), "photo")
     assert np.array_equal(photo.rgb, rgba[..., :3]) and np.array_equal(photo.alpha, rgba[..., 3])
     rgba[..., 3] = 255
-    assert images.decode(saved(rgba, "PNG"), "photo").alpha is None
+    assert decode(saved(rgba, "PNG"), "photo").alpha is None
 
 
 def test_transparent_palette_grey_and_colour_keys():
     palette = Image.fromarray(np.array([[0, 1], [2, 3]], np.uint8)).convert("L").convert("P")
     palette.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90, 1, 2, 3])
-    photo = images.decode(saved(palette, "PNG", transparency=2), "photo")
+    photo = decode(saved(palette, "PNG", transparency=2), "photo")
     assert photo.rgb[1, 0].tolist() == [70, 80, 90]
     assert photo.alpha.tolist() == [[255, 255], [0, 255]]
-    photo = images.decode(saved(palette, "PNG", transparency=bytes([0, 64, 128, 255])), "photo")
+    photo = decode(saved(palette, "PNG", transparency=bytes([0, 64, 128, 255])), "photo")
     assert photo.alpha.tolist() == [[0, 64], [128, 255]]
-    photo = images.decode(saved(palette, "GIF", transparency=1), "photo")
+    photo = decode(saved(palette, "GIF", transparency=1), "photo")
     assert photo.alpha.tolist() == [[255, 0], [255, 255]]
     grey = np.array([[0, 9], [9, 200]], np.uint8)
-    photo = images.decode(saved(grey, "PNG", transparency=9), "photo")
+    photo = decode(saved(grey, "PNG", transparency=9), "photo")
     assert photo.alpha.tolist() == [[255, 0], [0, 255]] and photo.rgb[1, 1].tolist() == [200] * 3
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped():
     values = np.array([[0, 257, 0x8080, 0xFFFF]], ">u2")
     expected = [[0, 1, 128, 255]]
-    photo = images.decode(raw_png(4, 1, 16, 0, [values.tobytes()]), "grey.png")
+    photo = decode(raw_png(4, 1, 16, 0, [values.tobytes()]), "grey.png")
     assert photo.rgb[..., 0].tolist() == expected
-    photo = images.decode(raw_png(4, 1, 16, 2, [np.repeat(values, 3).tobytes()]), "rgb.png")
+    photo = decode(raw_png(4, 1, 16, 2, [np.repeat(values, 3).tobytes()]), "rgb.png")
     assert photo.rgb[..., 1].tolist() == expected
     little = values.astype("<u2")
-    photo = images.decode(raw_tiff(4, 1, 16, 1, little.tobytes()), "grey.tif")
+    photo = decode(raw_tiff(4, 1, 16, 1, little.tobytes()), "grey.tif")
     assert photo.rgb[..., 2].tolist() == expected
-    photo = images.decode(raw_tiff(4, 1, 16, 2, np.repeat(little, 3).tobytes(), 3), "rgb.tif")
+    photo = decode(raw_tiff(4, 1, 16, 2, np.repeat(little, 3).tobytes(), 3), "rgb.tif")
     assert photo.rgb[..., 0].tolist() == expected
-    photo = images.decode(raw_tiff(4, 1, 16, 0, little.tobytes()), "white-is-zero.tif")
+    photo = decode(raw_tiff(4, 1, 16, 0, little.tobytes()), "white-is-zero.tif")
     assert photo.rgb[..., 0].tolist() == [[255, 254, 127, 0]]
 
 
@@ -221,18 +221,18 @@ def test_transparent_grey_of_sixteen_bits():
     values = np.array([[0, 0x1234, 0x1235], [0xFFFF, 0x1234, 0]], ">u2")
     key = chunk(b"tRNS", struct.pack(">H", 0x1234))
     data = raw_png(3, 2, 16, 0, [line.tobytes() for line in values], key)
-    photo = images.decode(data, "photo.png")
+    photo = decode(data, "photo.png")
     assert photo.rgb[..., 0].tolist() == [[0, 18, 18], [255, 18, 0]]
     assert photo.alpha.tolist() == [[255, 0, 255], [255, 0, 255]]  # not its neighbour at 8 bits
     turned = raw_png(3, 2, 16, 0, [line.tobytes() for line in values], key, exif_chunk(6))
-    photo = images.decode(turned, "photo.png")
+    photo = decode(turned, "photo.png")
     assert photo.alpha.tolist() == [[255, 255], [0, 0], [255, 255]]
 
 
 def test_transparent_colour_of_sixteen_bits_makes_no_other_colour_transparent():
     line = np.array([0x1234, 0x5678, 0x9ABC, 0x34FF, 0x78FF, 0xBCFF], ">u2").tobytes()
     key = chunk(b"tRNS", struct.pack(">HHH", 0x1234, 0x5678, 0x9ABC))
-    photo = images.decode(raw_png(2, 1, 16, 2, [line], key), "photo.png")
+    photo = decode(raw_png(2, 1, 16, 2, [line], key), "photo.png")
     assert photo.alpha is None and photo.rgb[0, 1].tolist() == [0x34, 0x78, 0xBC]
 
 
@@ -245,39 +245,39 @@ def test_deep_grey_is_converted_without_a_second_whole_picture(kind):
     if kind == "uint16":
         values = np.full((side, side), 0x8080, ">u2")
         data = raw_png(side, side, 16, 0, [line.tobytes() for line in values])
-    images.decode(data, "photo")  # loads all that is to be loaded
+    decode(data, "photo")  # loads all that is to be loaded
     tracemalloc.start()
     try:
-        photo = images.decode(data, "photo")
+        photo = decode(data, "photo")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert photo.rgb[9, 9, 0] == (128 if kind == "uint16" else 1)
-    assert peak < photo.rgb.nbytes + 10 * images._STRIPE * values.itemsize
+    assert peak < photo.rgb.nbytes + 10 * STRIPE_PIXELS * values.itemsize
 
 
 def test_other_depths_of_tiff():
     full = np.array([[0, 1 << 30, (1 << 32) - 1]], "<u4")
-    photo = images.decode(raw_tiff(3, 1, 32, 1, full.tobytes()), "uint32.tif")
+    photo = decode(raw_tiff(3, 1, 32, 1, full.tobytes()), "uint32.tif")
     assert photo.rgb[..., 0].tolist() == [[0, 64, 255]]
     signed = np.array([[-5, 16384, 32767]], "<i2")
-    photo = images.decode(raw_tiff(3, 1, 16, 1, signed.tobytes(), 1, 2), "int16.tif")
+    photo = decode(raw_tiff(3, 1, 16, 1, signed.tobytes(), 1, 2), "int16.tif")
     assert photo.rgb[..., 0].tolist() == [[0, 128, 255]]
     twelve = bytes([0x00, 0x08, 0x00, 0xFF, 0xF0, 0x00])  # 0, 2048; 4095, 0
-    photo = images.decode(raw_tiff(2, 2, 12, 1, twelve), "uint12.tif")
+    photo = decode(raw_tiff(2, 2, 12, 1, twelve), "uint12.tif")
     assert photo.rgb[..., 0].tolist() == [[0, 128], [255, 0]]
 
 
 @pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
 def test_float_tiff_is_scaled_by_its_white(white):
     values = np.array([[0, 0.5, 1, np.nan, -1]], "<f4") * np.float32(white)
-    photo = images.decode(raw_tiff(5, 1, 32, 1, values.tobytes(), 1, 3), "float.tif")
+    photo = decode(raw_tiff(5, 1, 32, 1, values.tobytes(), 1, 3), "float.tif")
     assert photo.rgb[..., 0].tolist() == [[0, 128, 255, 0, 0]]
 
 
 def test_float_tiff_clips_highlights_and_not_all_else():
     values = np.array([[0.5, 1, 3.5]], "<f4")
-    photo = images.decode(raw_tiff(3, 1, 32, 1, values.tobytes(), 1, 3), "hdr.tif")
+    photo = decode(raw_tiff(3, 1, 32, 1, values.tobytes(), 1, 3), "hdr.tif")
     assert photo.rgb[..., 0].tolist() == [[128, 255, 255]]
 
 
@@ -286,7 +286,7 @@ def test_cmyk_and_ycck_jpeg_are_not_inverted():
     ink[..., 1:3] = 255  # magenta and yellow make red
     jpeg = saved(Image.frombytes("CMYK", (16, 16), ink.tobytes()), "JPEG", quality=95)
     assert b"Adobe" in jpeg
-    assert np.abs(images.decode(jpeg, "cmyk").rgb.astype(int) - (255, 0, 0)).max() < 6
+    assert np.abs(decode(jpeg, "cmyk").rgb.astype(int) - (255, 0, 0)).max() < 6
     # The same file with its Adobe marker saying YCCK: luma, chroma and black.
     place = jpeg.index(b"Adobe") + 11
     assert jpeg[place] == 0
@@ -294,35 +294,35 @@ def test_cmyk_and_ycck_jpeg_are_not_inverted():
     ycck = np.dstack([255 - np.asarray(cyan), np.zeros((16, 16), np.uint8)])
     jpeg = saved(Image.frombytes("CMYK", (16, 16), ycck.tobytes()), "JPEG", quality=95)
     jpeg = jpeg[:place] + b"\2" + jpeg[place + 1 :]
-    assert np.abs(images.decode(jpeg, "ycck").rgb.astype(int) - (255, 0, 0)).max() < 6
+    assert np.abs(decode(jpeg, "ycck").rgb.astype(int) - (255, 0, 0)).max() < 6
 
 
 def test_first_frame_of_animations(pixels):
     first, second = Image.fromarray(pixels // 64 * 64), Image.new("RGB", (40, 24), (0, 0, 255))
     for kind, options in (("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {})):
         data = saved(first, kind, save_all=True, append_images=[second], **options)
-        assert np.array_equal(images.decode(data, "photo").rgb, np.asarray(first)), kind
+        assert np.array_equal(decode(data, "photo").rgb, np.asarray(first)), kind
     data = saved(first, "MPO", save_all=True, append_images=[second])
-    assert np.abs(images.decode(data, "photo").rgb.astype(int) - np.asarray(first)).mean() < 30
+    assert np.abs(decode(data, "photo").rgb.astype(int) - np.asarray(first)).mean() < 30
 
 
 def test_heic_is_read_or_the_message_says_what_to_install(monkeypatch):
     head = b"\0\0\0\x18ftyp%s\0\0\0\0mif1%s" % (b"heic", b"heic")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(InputError, match=r"a\.heic: .*pip install .*bshm\[heic\]"):
-        images.decode(head, "a.heic")
+        decode(head, "a.heic")
 
 
 def test_avif_without_a_decoder_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setitem(sys.modules, "PIL.AvifImagePlugin", None)
     with pytest.raises(InputError, match=r"a\.avif: .*pip install .*bshm\[heic\]"):
-        images.decode(b"\0\0\0\x1cftypavif\0\0\0\0avif", "a.avif")
+        decode(b"\0\0\0\x1cftypavif\0\0\0\0avif", "a.avif")
 
 
 def test_heic_pictures(pixels):
     pytest.importorskip("pillow_heif").register_heif_opener()
-    photo = images.decode(saved(pixels, "HEIF", quality=100), "photo.heic")
+    photo = decode(saved(pixels, "HEIF", quality=100), "photo.heic")
     assert photo.rgb.shape == pixels.shape
     assert np.abs(photo.rgb.astype(int) - pixels).mean() < 15
 
@@ -332,17 +332,17 @@ def test_heic_pictures(pixels):
 
 def test_rgb_profile_is_kept(pixels):
     for picture in (Image.fromarray(pixels), Image.fromarray(pixels).convert("L")):
-        photo = images.decode(saved(picture, "JPEG", icc_profile=SRGB), "photo")
+        photo = decode(saved(picture, "JPEG", icc_profile=SRGB), "photo")
         assert photo.icc == SRGB
 
 
 def test_profiles_that_are_broken_or_of_another_space_are_ignored(pixels):
     for kind in ("PNG", "JPEG", "TIFF"):
-        plain = images.decode(saved(pixels, kind), "photo").rgb
+        plain = decode(saved(pixels, kind), "photo").rgb
         foreign = [SRGB[:200], b"nonsense", SRGB[:36] + b"\xff" * 40, cmyk_profile()]
         foreign += [linear_grey_profile(), SRGB[:12] + b"\xff\xfe\xfd\xfc" + SRGB[16:]]
         for profile in foreign:
-            photo = images.decode(saved(pixels, kind, icc_profile=profile), "photo")
+            photo = decode(saved(pixels, kind, icc_profile=profile), "photo")
             assert photo.icc is None and np.array_equal(photo.rgb, plain)
 
 
@@ -352,19 +352,19 @@ def test_cmyk_profile_is_applied_and_dropped():
     ink[..., 0] = 255  # cyan, which the profile's table takes no notice of
     picture = Image.frombytes("CMYK", (32, 16), ink.tobytes())
     for kind in ("TIFF", "JPEG"):
-        photo = images.decode(saved(picture, kind, icc_profile=cmyk_profile()), "photo")
+        photo = decode(saved(picture, kind, icc_profile=cmyk_profile()), "photo")
         assert photo.icc is None
         assert np.abs(photo.rgb[:, :14].astype(int) - (255, 255, 255)).max() < 8
         assert np.abs(photo.rgb[:, 18:].astype(int) - (255, 0, 0)).max() < 12
     broken = saved(picture, "TIFF", icc_profile=cmyk_profile()[:300])
-    assert images.decode(broken, "photo").rgb[0, 0].tolist() == [0, 255, 255]
+    assert decode(broken, "photo").rgb[0, 0].tolist() == [0, 255, 255]
 
 
 def test_grey_profile_is_applied_and_dropped():
     grey = np.full((8, 8), 55, np.uint8)  # of a linear scale: 128 in sRGB
     for picture in (Image.fromarray(grey), Image.fromarray(grey).convert("LA")):
         data = saved(picture, "PNG", icc_profile=linear_grey_profile())
-        photo = images.decode(data, "photo")
+        photo = decode(data, "photo")
         assert photo.icc is None and np.abs(photo.rgb.astype(int) - 128).max() <= 1
 
 
@@ -372,7 +372,7 @@ def test_lab_becomes_srgb(pixels):
     srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     smooth = Image.fromarray(pixels).resize((40, 24), Image.BOX, (20, 0, 40, 12))
     picture = ImageCms.profileToProfile(smooth, srgb, lab, outputMode="LAB")
-    photo = images.decode(saved(picture, "TIFF"), "photo")
+    photo = decode(saved(picture, "TIFF"), "photo")
     assert np.abs(photo.rgb.astype(int) - np.asarray(smooth)).max() <= 4
 
 
@@ -410,12 +410,12 @@ def test_pixel_limit_is_checked_before_anything_is_allocated(pixels):
         "import resource, sys\n"
         "from PIL import Image\n"
         "import numpy\n"
-        "from bshm import images\n"
+        "from bshm.codec.decode import decode\n"
         "from bshm.errors import InputError\n"
         "name, data = sys.argv[1], sys.stdin.buffer.read()\n"
         "begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try:\n"
-        "    images.decode(data, name)\n"
+        "    decode(data, name)\n"
         "except InputError as error:\n"
         "    print(error)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begin)\n"
@@ -424,7 +424,7 @@ def test_pixel_limit_is_checked_before_anything_is_allocated(pixels):
     assert len(cases) == 9
     for name, data in cases.items():
         with pytest.raises(InputError) as caught:
-            images.decode(data, name)
+            decode(data, name)
         told = r"%s: \d+×\d+ is [\d.]+ megapixels, over the limit of 200.0; --max-pixels raises it"
         assert re.fullmatch(told % re.escape(name), str(caught.value)), str(caught.value)
     pytest.importorskip("resource")
@@ -444,22 +444,22 @@ def test_pixel_limit_is_checked_before_anything_is_allocated(pixels):
 def test_limit_is_inclusive_and_ours_not_pillows(pixels, monkeypatch, valid_file):
     size = pixels.shape[0] * pixels.shape[1]
     with pytest.raises(InputError, match="--max-pixels"):
-        images.decode(valid_file.data, "photo", size - 1)
+        decode(valid_file.data, "photo", size - 1)
     # Far over Pillow's own limit, at which it would warn, and at twice that fail.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        images.decode(valid_file.data, "photo", size)
+        decode(valid_file.data, "photo", size)
     assert Image.MAX_IMAGE_PIXELS == 16
 
 
 def test_truncated_files_are_errors_and_never_half_a_photo(valid_file):
-    whole = images.decode(valid_file.data, "photo").rgb
+    whole = decode(valid_file.data, "photo").rgb
     refused = 0
     step = max(1, len(valid_file.data) // 150)
     for length in range(0, len(valid_file.data), step):
         try:
-            photo = images.decode(valid_file.data[:length], "photo")
+            photo = decode(valid_file.data[:length], "photo")
         except InputError as error:
             assert str(error).startswith("photo: ") and "\n" not in str(error)
             refused += 1
@@ -495,7 +495,7 @@ def test_truncated_files_are_errors_and_never_half_a_photo(valid_file):
 )
 def test_what_is_not_a_photo_is_called_by_its_name(data, words):
     with pytest.raises(InputError) as caught:
-        images.decode(data, "thing.jpg")
+        decode(data, "thing.jpg")
     assert str(caught.value).startswith("thing.jpg: ") and words in str(caught.value)
 
 
@@ -503,28 +503,28 @@ def test_raw_files_are_not_taken_for_their_thumbnail():
     thumbnail = {"t254": (4, 1), "t330": (4, 8)}
     for tags in (thumbnail, {"t50706": (1, 1)}):
         with pytest.raises(InputError, match="raw file"):
-            images.decode(raw_tiff(3, 3, 8, 1, bytes(9), **tags), "photo.nef")
+            decode(raw_tiff(3, 3, 8, 1, bytes(9), **tags), "photo.nef")
 
 
 def test_sound_files_that_cannot_be_read_are_not_called_damaged():
     with pytest.raises(InputError, match=r"TIFF files of this kind are not supported"):
-        images.decode(raw_tiff(2, 2, 32, 2, bytes(48), 3), "photo.tif")
+        decode(raw_tiff(2, 2, 32, 2, bytes(48), 3), "photo.tif")
 
 
 def test_too_little_memory_is_told(pixels, monkeypatch):
     def exhausted(_):
         raise MemoryError
 
-    monkeypatch.setattr(images, "_photo", exhausted)
+    monkeypatch.setattr("bshm.codec.decode._photo", exhausted)
     with pytest.raises(InputError, match="not enough memory to decode this PNG file"):
-        images.decode(saved(pixels, "PNG"), "photo.png")
+        decode(saved(pixels, "PNG"), "photo.png")
 
 
 def test_pictures_without_pixels_are_refused():
     with pytest.raises(InputError):
-        images.decode(raw_png(0, 5, 8, 2, []), "photo.png")
+        decode(raw_png(0, 5, 8, 2, []), "photo.png")
     with pytest.raises(InputError):
-        images.decode(replaced(saved(Image.new("L", (2, 2)), "BMP"), 18, bytes(8)), "photo.bmp")
+        decode(replaced(saved(Image.new("L", (2, 2)), "BMP"), 18, bytes(8)), "photo.bmp")
 
 
 def test_no_warning_gets_out_and_the_hosts_filters_stay():
@@ -535,7 +535,7 @@ def test_no_warning_gets_out_and_the_hosts_filters_stay():
         warnings.simplefilter("error")
         before = list(warnings.filters)
         with ThreadPoolExecutor(4) as pool:
-            for future in [pool.submit(images.decode, noisy, "x") for _ in range(40)]:
+            for future in [pool.submit(decode, noisy, "x") for _ in range(40)]:
                 future.result()
-        images.decode(tiff, "x")
+        decode(tiff, "x")
         assert warnings.filters == before

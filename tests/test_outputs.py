@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bshm import disk, outputs, png
+from bshm import disk, outputs
+from bshm.codec import png
 from bshm.errors import OutputError
 from bshm.outputs import Inputs, Job
 from bshm.sources import Source, expand

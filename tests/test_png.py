@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from bshm import png
+from bshm.codec import png
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")

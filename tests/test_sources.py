@@ -10,7 +10,8 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from bshm import disk, png
+from bshm import disk
+from bshm.codec import png
 from bshm.errors import InputError
 from bshm.sources import expand
 from bshm.web import LIMITS

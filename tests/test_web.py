@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from bshm import __version__, images
+from bshm import __version__
+from bshm.codec.decode import decode
 from bshm.errors import InputError
 from bshm.sources import expand
 from bshm.web import LIMITS, Web
@@ -84,7 +85,7 @@ def test_web_page_under_a_photos_name_is_called_one(web):
     )
     [source] = expand([web.url("/x.jpg")], limits=QUICK)
     with pytest.raises(InputError, match="is a web page, not an image"):
-        images.decode(source.read(), source.name)
+        decode(source.read(), source.name)
 
 
 @pytest.mark.parametrize("status", [404, 403, 410, 429])

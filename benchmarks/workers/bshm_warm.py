@@ -13,14 +13,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def main(photo: Path, output: Path, times: int) -> None:
     start = time.perf_counter()
-    from bshm import Matting, disk, images, png
+    from bshm import Matting, disk
+    from bshm.codec import png
+    from bshm.codec.decode import decode
 
     matting = Matting()
     load = time.perf_counter() - start
 
     def cut_out() -> float:
         begin = time.perf_counter()
-        picture = images.decode(photo.read_bytes(), photo.name)
+        picture = decode(photo.read_bytes(), photo.name)
         disk.write_atomic(output, png.encode_png(matting.cutout(picture.rgb), picture.icc))
         return time.perf_counter() - begin
 

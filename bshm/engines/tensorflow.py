@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
+import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any
 
-from bshm import process
 from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, cpu_limit, verbose
 from bshm.errors import DeviceError, WeightsError
 
 if TYPE_CHECKING:
     import numpy as np
+
+_import_lock = threading.Lock()
 
 
 class TensorFlowEngine:
@@ -91,23 +92,16 @@ def _import_tensorflow() -> Any:
         # Read once, when the library is loaded; what the user has set comes first.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with contextlib.ExitStack() if verbose() else _NO_WARNINGS:
+        # Warning filters are the whole process's: two threads would restore each other's.
+        with _import_lock, warnings.catch_warnings():
+            if not verbose():
+                warnings.simplefilter("ignore")
             import tensorflow
     except Exception as error:
         raise broken("tensorflow", error) from error
     if not verbose():
         tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
-
-
-@contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-_NO_WARNINGS = process.Shared(_without_warnings)
 
 
 def _load(tf: Any, path: str) -> Any:

@@ -19,7 +19,7 @@ _BEGIN = 33  # bytes of the signature and the header
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 # Keyword of the text that holds a mark; it is not compressed and of no language in particular.
 _KEYWORD = b"bshm\0\0\0\0\0"
-_STRIPE = 1 << 18  # bytes packed at a time, so that no second whole picture is made
+STRIPE_BYTES = 1 << 18  # bytes packed at a time, so that no second whole picture is made
 
 
 def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> bytes:
@@ -99,7 +99,7 @@ def _deflate(rows: np.ndarray, channels: int) -> Iterator[bytes]:
     import numpy as np
 
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    lines = max(1, _STRIPE // rows.shape[1])
+    lines = max(1, STRIPE_BYTES // rows.shape[1])
     for top in range(0, len(rows), lines):
         part = rows[top : top + lines]
         filtered = np.empty((len(part), 1 + part.shape[1]), np.uint8)

@@ -14,7 +14,7 @@ import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
-from bshm import formats, pillow
+from bshm.codec import formats, pillow_settings
 from bshm.errors import InputError
 from bshm.pictures import Photo
 
@@ -42,7 +42,7 @@ _DECODER_ERRORS = (
 
 # Exif orientation -> what makes the stored picture upright, as Pillow's Image.transpose counts.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
-_STRIPE = 1 << 18  # pixels handled at a time, so that no second whole picture is made
+STRIPE_PIXELS = 1 << 18  # pixels handled at a time, so that no second whole picture is made
 
 
 def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -61,16 +61,16 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
     open_picture = formats.opener(kind, plugin, name)
     from PIL import Image
 
-    with pillow.QUIET:
+    with pillow_settings.no_warnings:
         try:
             claimed = formats.claimed_size(kind, data)
             _check_pixels(claimed, name, max_pixels)
-            with pillow.room_for(claimed):
+            with pillow_settings.allow_pixels(claimed):
                 picture = open_picture(BytesIO(data))
             _check_pixels(picture.size, name, max_pixels)
             if kind == "TIFF":
                 _check_tiff(picture, name, max_pixels)
-            with pillow.room_for(picture.size):
+            with pillow_settings.allow_pixels(picture.size):
                 picture.load()
                 return _photo(picture)
         except (Image.DecompressionBombError, *_DECODER_ERRORS) as error:
@@ -143,7 +143,7 @@ def _photo(picture: Any) -> Photo:
 def _stripes(picture: Any) -> Iterator[tuple[int, int, Any]]:
     """The stored picture in parts: the lines [top:bottom] and a picture of them."""
     width, height = picture.size
-    lines = max(1, _STRIPE // width)
+    lines = max(1, STRIPE_PIXELS // width)
     for top in range(0, height, lines):
         bottom = min(top + lines, height)
         yield top, bottom, picture.crop((0, top, width, bottom))

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, ContextManager, NoReturn, Sequence
 
 from bshm import process, progress
-from bshm.engines import verbose
 from bshm.errors import BshmError, OutputError, root_cause
 from bshm.flags import SAMPLE, build_parser
+from bshm.model.engine import verbose
 from bshm.timing import STAGES, Timings
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _info(arguments: list[str]) -> int:
 
 
 def _download(arguments: list[str]) -> int:
-    from bshm import weights
+    from bshm.model import weights
 
     parser = _subparser("download", "Fetch released weights once, verified, into the cache.")
     parser.add_argument("model", nargs="?", default=weights.RELEASED, help="(default: %(default)s)")
@@ -253,7 +253,7 @@ def _download(arguments: list[str]) -> int:
 
 
 def _verify(arguments: list[str]) -> int:
-    from bshm import weights
+    from bshm.model import weights
 
     parser = _subparser("verify", "Check fetched weights against their recorded sha256.")
     parser.add_argument("model", nargs="?", default=weights.RELEASED, help="(default: %(default)s)")
@@ -263,7 +263,7 @@ def _verify(arguments: list[str]) -> int:
 
 
 def _convert(arguments: list[str]) -> int:
-    from bshm import convert
+    from bshm.model import convert
 
     parser = _subparser("convert", "Turn a frozen TensorFlow graph into ONNX, if both agree.")
     parser.add_argument("graph", help="frozen graph, such as tf_graph.pb")

@@ -6,7 +6,7 @@ import argparse
 
 from bshm import __version__
 from bshm.codec.decode import MAX_PIXELS
-from bshm.engines import DEVICES, PACKAGES
+from bshm.model.engine import DEVICES, PACKAGES
 
 SAMPLE = "./image-matting/1.png"
 

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from typing import Iterator
 
-from bshm import __version__, engines, weights
+from bshm import __version__
+from bshm.model import weights
+from bshm.model.cpus import cpu_limit
+from bshm.model.engine import installed
 
 PACKAGES = (
     "numpy",
@@ -32,10 +35,10 @@ def report() -> str:
 def _facts() -> Iterator[tuple[str, str]]:
     yield "bshm", "%s in %s" % (__version__, os.path.dirname(os.path.abspath(__file__)))
     yield "python", "%s, %s" % (sys.version.split()[0], sys.executable)
-    yield "system", "%s, %d CPUs usable" % (platform.platform(), engines.cpu_limit())
+    yield "system", "%s, %d CPUs usable" % (platform.platform(), cpu_limit())
     for name, version in _versions():
         yield "package", "%s %s" % (name, version)
-    yield "engines", ", ".join(engines.installed()) or "none: pip install onnxruntime"
+    yield "engines", ", ".join(installed()) or "none: pip install onnxruntime"
     yield from (("gpu", gpu) for gpu in _gpus())
     try:
         from bshm.matting import Matting

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from bshm import engines, foreground, people, refine, weights
+from bshm import foreground, people, refine
+from bshm.model import weights
+from bshm.model.engine import choose
 from bshm.timing import Timings
 
 if TYPE_CHECKING:
-    from bshm.engines.onnx import OnnxEngine
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.onnx import OnnxEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
 # The networks halve a photo six times, so they see whole cells of 64 × 64; 128 of them make
 # 896 × 512 of a 16:9 photo and 576 × 768 of a 3:4 portrait.
@@ -135,11 +137,11 @@ def _load(
     name: str, device: str, engine: str
 ) -> tuple[weights.Weights, OnnxEngine | TensorFlowEngine]:
     """Weights and the engine that runs them; frameworks are imported only when used."""
-    chosen = weights.resolve(name, engines.choose(engine))
+    chosen = weights.resolve(name, choose(engine))
     if chosen.engine == "onnx":
-        from bshm.engines.onnx import OnnxEngine
+        from bshm.model.onnx import OnnxEngine
 
         return chosen, OnnxEngine(str(chosen.path), device)
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     return chosen, TensorFlowEngine(str(chosen.path), device)

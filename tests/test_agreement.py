@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bshm.engines import alpha_from_levels
 from bshm.matting import working_size
-from bshm.weights import DATA
+from bshm.model.engine import alpha_from_levels
+from bshm.model.weights import DATA
 
 ROOT = Path(__file__).parent.parent
 LEVELS = 2  # of 255, everywhere
@@ -47,7 +47,7 @@ def photos() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def reference():
     """Photos, and what ONNX Runtime makes of them."""
-    engine = pytest.importorskip("bshm.engines.onnx", reason="onnxruntime is not installed")
+    engine = pytest.importorskip("bshm.model.onnx", reason="onnxruntime is not installed")
     runtime = engine.OnnxEngine(str(DATA / "bshm-lite.onnx"), "cpu")
     return [(photo, runtime.alpha(photo)) for photo in photos()]
 
@@ -60,7 +60,7 @@ def assert_agree(alphas, expected):
 def test_tensorflow_agrees(reference):
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("the package tensorflow is not installed")
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     engine = TensorFlowEngine(str(DATA / "bshm-lite.pb"), "cpu")
     assert_agree((engine.alpha(photo) for photo, _ in reference), (a for _, a in reference))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bshm import convert, weights
 from bshm.errors import DeviceError, WeightsError
+from bshm.model import convert, weights
 
 MISSING = [package for package in convert.PACKAGES if not importlib.util.find_spec(package)]
 converts = pytest.mark.skipif(
@@ -41,8 +41,8 @@ def frozen(path: Path, special: str = "") -> str:
 
 @converts
 def test_a_converted_graph_gives_the_same_alpha_and_is_found(tmp_path):
-    from bshm.engines.onnx import OnnxEngine
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.onnx import OnnxEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     graph = frozen(tmp_path / "tf_graph.pb")
     written = convert.convert(graph, str(tmp_path / "tf_graph.onnx"))
@@ -59,7 +59,7 @@ def test_another_result_is_never_written(tmp_path, monkeypatch):
     graph = frozen(tmp_path / "tf_graph.pb")
     target = tmp_path / "model.onnx"
     target.write_bytes(b"what was there before")
-    answer = "bshm.engines.tensorflow.TensorFlowEngine.alpha"
+    answer = "bshm.model.tensorflow.TensorFlowEngine.alpha"
     monkeypatch.setattr(answer, lambda _, rgb: np.zeros(rgb.shape[:2], np.float32))
     with pytest.raises(WeightsError, match=r"was not converted: .* at most 2/255"):
         convert.convert(graph, str(target))

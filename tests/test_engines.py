@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bshm import engines, weights
-from bshm.engines import INPUT, OUTPUT, alpha_from_levels, cpu_limit
 from bshm.errors import DeviceError, WeightsError
+from bshm.model import engine as engines
+from bshm.model import weights
+from bshm.model.cpus import cpu_limit
+from bshm.model.engine import INPUT, OUTPUT, alpha_from_levels
 
 ROOT = Path(__file__).parent.parent
 HERE = {name: bool(importlib.util.find_spec(p)) for name, p in engines.PACKAGES.items()}
@@ -90,10 +92,10 @@ def make(kind, tmp_path):
 @pytest.fixture
 def engine_class(kind):
     if kind == "onnx":
-        from bshm.engines.onnx import OnnxEngine
+        from bshm.model.onnx import OnnxEngine
 
         return OnnxEngine
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     return TensorFlowEngine
 
@@ -206,7 +208,7 @@ def onnx_make(tmp_path):
 def test_a_device_the_build_has_not_names_the_package(onnx_make, device):
     import onnxruntime
 
-    from bshm.engines.onnx import PROVIDERS, OnnxEngine
+    from bshm.model.onnx import PROVIDERS, OnnxEngine
 
     if PROVIDERS[device] in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime is built for GPUs")
@@ -218,7 +220,7 @@ def test_a_device_the_build_has_not_names_the_package(onnx_make, device):
 def test_a_gpu_build_that_falls_back_in_silence_is_found_out(onnx_make, monkeypatch):
     import onnxruntime
 
-    from bshm.engines.onnx import PROVIDERS, OnnxEngine
+    from bshm.model.onnx import PROVIDERS, OnnxEngine
 
     available = onnxruntime.get_available_providers()
     if PROVIDERS["cuda"] in available:
@@ -245,7 +247,7 @@ def tensorflow_make(tmp_path):
 
 
 def test_cuda_without_a_gpu_names_what_is_missing(tensorflow_make):
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     if TensorFlowEngine(tensorflow_make).device == "cuda":
         pytest.skip("TensorFlow can use a GPU here")
@@ -254,7 +256,7 @@ def test_cuda_without_a_gpu_names_what_is_missing(tensorflow_make):
 
 
 def test_tensorrt_is_not_a_device_of_tensorflow(tensorflow_make):
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     with pytest.raises(DeviceError, match="onnx engine only"):
         TensorFlowEngine(tensorflow_make, device="tensorrt")
@@ -284,7 +286,7 @@ def test_an_engine_must_be_known_and_installed(monkeypatch):
 
 
 def test_looking_for_engines_imports_none():
-    code = "import sys\nfrom bshm import engines\nengines.choose()\nprint(list(sys.modules))"
+    code = "import sys\nfrom bshm.model.engine import choose\nchoose()\nprint(list(sys.modules))"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=str(ROOT), stdout=subprocess.PIPE, text=True, check=True
     ).stdout
@@ -380,9 +382,9 @@ def portrait(height: int, width: int, name: str = "1.png") -> np.ndarray:
 def test_shipped_graph_answers_for_any_size(name):
     (path,) = shipped(name)
     if name == "onnx":
-        from bshm.engines.onnx import OnnxEngine as Engine
+        from bshm.model.onnx import OnnxEngine as Engine
     else:
-        from bshm.engines.tensorflow import TensorFlowEngine as Engine
+        from bshm.model.tensorflow import TensorFlowEngine as Engine
     engine = Engine(path, device="cpu")
     for size in ((1, 1), (3, 500), (333, 222), (512, 512), (1200, 800)):
         alpha = engine.alpha(portrait(*size))
@@ -393,8 +395,8 @@ def test_shipped_graph_answers_for_any_size(name):
 
 def test_shipped_graphs_agree_in_both_frameworks():
     onnx_path, graph_path = shipped("onnx", "tensorflow")
-    from bshm.engines.onnx import OnnxEngine
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.onnx import OnnxEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     first, second = OnnxEngine(onnx_path, "cpu"), TensorFlowEngine(graph_path, "cpu")
     for size in ((512, 512), (512, 896), (768, 576), (301, 203), (1080, 1920)):
@@ -451,7 +453,7 @@ def test_modelscope_runs_the_shipped_graph_and_gets_the_same(tmp_path):
     (path,) = shipped("tensorflow")
     if importlib.util.find_spec("modelscope") is None or sys.version_info >= (3, 8):
         pytest.skip("ModelScope 1.6.1 with TensorFlow 1.15 runs on Python 3.7")
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     (tmp_path / "tf_graph.pb").write_bytes(Path(path).read_bytes())
     (tmp_path / "configuration.json").write_text(

@@ -19,9 +19,9 @@ from types import ModuleType
 import pytest
 from hub import MODEL, FakeHub
 
-from bshm import hub, weights
 from bshm.cli import main
 from bshm.errors import WeightsError
+from bshm.model import hub, weights
 
 BOTH = ("onnx", "tensorflow")
 GRAPH = random.Random(1).getrandbits(8 * 200000).to_bytes(200000, "big")
@@ -385,7 +385,7 @@ def test_finding_weights_opens_no_connection(cache, data, monkeypatch):
 
 
 def test_finding_weights_imports_neither_sdk_nor_requests():
-    code = "import sys\nfrom bshm import weights\nprint([m for m in sys.modules])"
+    code = "import sys\nfrom bshm.model import weights\nprint([m for m in sys.modules])"
     found = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
     ).stdout

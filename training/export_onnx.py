@@ -26,8 +26,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bshm.engines import INPUT, OUTPUT
 from bshm.matting import CELL, MAX_CELLS
+from bshm.model.engine import INPUT, OUTPUT
 
 FEWEST_CELLS = 36  # photos of whole cells are taken as they are from here to MAX_CELLS
 SMALL = 64  # tensors of fewer elements (biases, shapes) stay as they are

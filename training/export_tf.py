@@ -21,8 +21,8 @@ import onnx
 import tensorflow as tf
 from onnx import helper, numpy_helper
 
-from bshm.engines import INPUT, OUTPUT
 from bshm.matting import CELL, MAX_CELLS
+from bshm.model.engine import INPUT, OUTPUT
 from training.export_onnx import FEWEST_CELLS, SMALL
 
 tf1 = tf.compat.v1
@@ -30,7 +30,7 @@ AXES = {0: 0, 1: 3, 2: 1, 3: 2, -1: 2, -2: 1, -3: 3, -4: 0}  # from [N, C, h, w]
 
 
 def build(model: onnx.ModelProto) -> tf1.GraphDef:
-    """Frozen graph of the contract in `bshm.engines` with the ONNX model's network."""
+    """Frozen graph of the contract in `bshm.model.engine` with the ONNX model's network."""
     with tf.Graph().as_default() as graph:
         name, _, _ = INPUT.partition(":")
         photo = tf1.placeholder(tf.float32, [None, None, 3], name=name)

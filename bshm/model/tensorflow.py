@@ -8,8 +8,9 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, cpu_limit, verbose
 from bshm.errors import DeviceError, WeightsError
+from bshm.model.cpus import cpu_limit
+from bshm.model.engine import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, verbose
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,7 @@ class TensorFlowEngine:
     What TensorFlow 2 says on stderr as it starts is the caller's to hide: a descriptor is the
     whole process's.
 
-    path: a ``.pb`` file of the contract in `bshm.engines`
+    path: a ``.pb`` file of the contract in `bshm.model.engine`
     device: ``auto`` (the GPU where TensorFlow can use one, else the CPU), ``cpu`` or ``cuda``
 
     GPU memory is taken as it is needed. Raises WeightsError (no such file, damaged, another

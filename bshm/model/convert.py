@@ -12,14 +12,14 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
-from bshm import weights
-from bshm.engines import HIGHEST_LEVEL, INPUT, LOWEST_LEVEL, OUTPUT, verbose
 from bshm.errors import DeviceError, WeightsError
+from bshm.model import weights
+from bshm.model.engine import HIGHEST_LEVEL, INPUT, LOWEST_LEVEL, OUTPUT, verbose
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
 PACKAGES = ("tensorflow", "tf2onnx", "onnxruntime")
 OPSET = 17  # with older ones, onnxruntime misreads sizes that the graph computes
@@ -29,7 +29,7 @@ TOLERANCE = 2  # levels of 255
 def convert(graph: str, model: str) -> Path:
     """Write a frozen graph as an ONNX file that gives the same alpha; the file written.
 
-    graph: a ``.pb`` file of the contract in `bshm.engines`
+    graph: a ``.pb`` file of the contract in `bshm.model.engine`
     model: the ``.onnx`` file to write; beside released weights in the cache, it is used by itself
 
     Both run on pictures of several sizes; where any alpha differs by more than 2 of 255 levels,
@@ -45,7 +45,7 @@ def convert(graph: str, model: str) -> Path:
             "converting needs the package %s: pip install %s"
             % (" and ".join(missing), " ".join(missing))
         )
-    from bshm.engines.tensorflow import TensorFlowEngine
+    from bshm.model.tensorflow import TensorFlowEngine
 
     before = TensorFlowEngine(graph, "cpu")
     try:
@@ -82,7 +82,7 @@ def _translate(graph: str, path: Path) -> None:
 
 def _compare(before: TensorFlowEngine, path: Path, graph: str) -> None:
     """Raise WeightsError unless the ONNX file gives the alpha that the graph gives."""
-    from bshm.engines.onnx import OnnxEngine
+    from bshm.model.onnx import OnnxEngine
 
     after = OnnxEngine(str(path), "cpu")
     for photo in _photos():

@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple, Sequence
 
-from bshm import hub
 from bshm.disk import write_atomic
 from bshm.errors import OutputError, WeightsError
+from bshm.model import hub
 
 RELEASED = "damo/cv_unet_image-matting"
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent.parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
     "bshm-lite.onnx": "d32c258f5d95410444071cebf53280ac2929e5a00bcb36b7aa149839d5436606",

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bshm.engines import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, cpu_limit, verbose
 from bshm.errors import DeviceError, WeightsError
+from bshm.model.cpus import cpu_limit
+from bshm.model.engine import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, verbose
 
 try:
     import onnxruntime
@@ -53,7 +54,7 @@ ERRORS = (
 class OnnxEngine:
     """A matting graph in one ONNX Runtime session; safe to call from several threads.
 
-    path: an ``.onnx`` file of the contract in `bshm.engines`
+    path: an ``.onnx`` file of the contract in `bshm.model.engine`
     device: ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda`` or ``tensorrt``
 
     Raises WeightsError (no such file, damaged, another contract) and DeviceError (a device asked

@@ -31,7 +31,7 @@ class Backgrounds:
         Which background, which part of it and where the person stands follow from the seed and
         the photo's name alone, so that every tool and every run sees the same pictures.
         """
-        from bshm import foreground
+        from bshm.matting import edge_colours
 
         chance = random.Random("%d %s" % (self._seed, stem))
         height, width = alpha.shape
@@ -41,7 +41,7 @@ class Backgrounds:
         place = np.s_[frame_size[0] - height :, left : left + width]
         exact = np.zeros(frame_size, np.float32)
         exact[place] = alpha
-        canvas[place] = over(foreground.estimate(rgb, alpha), alpha, canvas[place])
+        canvas[place] = over(edge_colours.estimate(rgb, alpha), alpha, canvas[place])
         return canvas, exact
 
 

@@ -67,10 +67,10 @@ class FirstLook:
         self.name = self._matting.weights.name + ", first look"
 
     def alpha(self, rgb: np.ndarray, key: Path) -> np.ndarray:
-        from bshm import refine
+        from bshm.matting.upsample import upsample
 
         first, small = self._matting._forward(rgb)
-        return refine.upsample(first, rgb, small)
+        return upsample(first, rgb, small)
 
 
 class OnnxMattes:

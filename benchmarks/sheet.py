@@ -44,10 +44,10 @@ class Worst:
 
 
 def _strip(score: Score, rgb: np.ndarray, true: np.ndarray, matte: np.ndarray) -> Image.Image:
-    from bshm import foreground
+    from bshm.matting import edge_colours
 
     colour = np.broadcast_to(np.uint8(MAGENTA), rgb.shape)
-    cutout = over(foreground.estimate(rgb, matte), matte, colour)
+    cutout = over(edge_colours.estimate(rgb, matte), matte, colour)
     strip = Image.new("RGB", (4 * CELL, CELL + LABEL), (24, 24, 24))
     for column, picture in enumerate((rgb, _grey(true), _grey(matte), cutout)):
         scale = CELL / max(picture.shape[:2])

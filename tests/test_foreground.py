@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bshm import foreground
+from bshm.matting import edge_colours
 
 SAMPLES = Path(__file__).parent.parent / "image-matting"
 
@@ -78,7 +78,7 @@ def blur_fusion(rgb, alpha):
 
 
 def test_colours_are_closer_to_the_truth_than_blur_fusion_s(scene):
-    mad = scene.mad(foreground.estimate(scene.rgb, scene.alpha))
+    mad = scene.mad(edge_colours.estimate(scene.rgb, scene.alpha))
     assert mad < 0.85 * scene.mad(blur_fusion(scene.rgb, scene.alpha))
     assert mad < 0.5 * scene.mad(scene.rgb)
 
@@ -93,21 +93,21 @@ def test_no_halo_of_a_bright_background():
         return np.abs(alpha[..., None] * (colours - np.float32(30)))[soft]
 
     assert halo(rgb).mean() > 20
-    left = halo(foreground.estimate(rgb, alpha))
+    left = halo(edge_colours.estimate(rgb, alpha))
     assert left.mean() < 4
     assert np.percentile(left, 99) < 25
 
 
 def test_solid_pixels_are_the_photo_s_and_empty_ones_black(scene):
-    colours = foreground.estimate(scene.rgb, scene.alpha)
+    colours = edge_colours.estimate(scene.rgb, scene.alpha)
     np.testing.assert_array_equal(colours[scene.alpha == 1], scene.rgb[scene.alpha == 1])
     assert (colours[scene.alpha == 0] == 0).all()
     assert (colours[scene.soft] != scene.rgb[scene.soft]).mean() > 0.5
 
 
 def test_cutout_is_the_colours_and_alpha(scene):
-    cutout = foreground.cutout(scene.rgb, scene.alpha)
-    np.testing.assert_array_equal(cutout[..., :3], foreground.estimate(scene.rgb, scene.alpha))
+    cutout = edge_colours.cutout(scene.rgb, scene.alpha)
+    np.testing.assert_array_equal(cutout[..., :3], edge_colours.estimate(scene.rgb, scene.alpha))
     np.testing.assert_array_equal(cutout[..., 3], np.rint(scene.alpha * 255))
 
 
@@ -115,18 +115,18 @@ def test_cutout_is_the_colours_and_alpha(scene):
 @pytest.mark.parametrize("cell", [1, 2, 3])
 def test_tiles_leave_no_seams(tile, cell, monkeypatch):
     scene = Scene((110, 80, 60), 203, 331)
-    monkeypatch.setattr(foreground, "GRID", (203 * 331) ** 0.5 / cell)
-    usual = foreground.estimate(scene.rgb, scene.alpha)
-    monkeypatch.setattr(foreground, "TILE", tile)
-    colours = foreground.estimate(scene.rgb, scene.alpha)
+    monkeypatch.setattr(edge_colours, "GRID", (203 * 331) ** 0.5 / cell)
+    usual = edge_colours.estimate(scene.rgb, scene.alpha)
+    monkeypatch.setattr(edge_colours, "TILE", tile)
+    colours = edge_colours.estimate(scene.rgb, scene.alpha)
     assert np.abs(colours.astype(int) - usual).max() <= 1
 
 
 def test_a_large_photo_loses_little_to_the_shrinking_of_it(monkeypatch):
     scene = Scene((110, 80, 60), 1200, 1600)  # cells of 4 pixels
-    exact = scene.mad(foreground.estimate(scene.rgb, scene.alpha))
-    monkeypatch.setattr(foreground, "FINE", 2)
-    shrunk = scene.mad(foreground.estimate(scene.rgb, scene.alpha))
+    exact = scene.mad(edge_colours.estimate(scene.rgb, scene.alpha))
+    monkeypatch.setattr(edge_colours, "FINE", 2)
+    shrunk = scene.mad(edge_colours.estimate(scene.rgb, scene.alpha))
     assert exact < shrunk < 1.15 * exact
 
 
@@ -136,8 +136,9 @@ def test_reach_follows_the_photo_s_size():
     size = (2400, 1800)
     rgb = cv2.resize(small.rgb, size, interpolation=cv2.INTER_LINEAR)
     alpha = cv2.resize(small.alpha, size, interpolation=cv2.INTER_LINEAR)
-    colours = cv2.resize(foreground.estimate(rgb, alpha), (800, 600), interpolation=cv2.INTER_AREA)
-    assert small.mad(colours) < 1.3 * small.mad(foreground.estimate(small.rgb, small.alpha))
+    colours = edge_colours.estimate(rgb, alpha)
+    colours = cv2.resize(colours, (800, 600), interpolation=cv2.INTER_AREA)
+    assert small.mad(colours) < 1.3 * small.mad(edge_colours.estimate(small.rgb, small.alpha))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (300, 1), (7, 5000), (257, 256), (33, 1025)])
@@ -152,7 +153,7 @@ def test_any_size(shape, kind):
         "noise": random.rand(*shape).astype(np.float32),
     }[kind]
     before = rgb.copy(), alpha.copy()
-    cutout = foreground.cutout(rgb, alpha)
+    cutout = edge_colours.cutout(rgb, alpha)
     assert cutout.shape == (*shape, 4)
     assert cutout.dtype == np.uint8
     np.testing.assert_array_equal(cutout[..., 3], np.rint(alpha * 255))
@@ -169,7 +170,7 @@ def test_memory_beside_the_result_is_bounded():
     alpha = cv2.resize(draw(400, 500), (width, height), interpolation=cv2.INTER_LINEAR)
     rgb = np.full((height, width, 3), 60, np.uint8)
     tracemalloc.start()
-    cutout = foreground.cutout(rgb, alpha)
+    cutout = edge_colours.cutout(rgb, alpha)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert ((alpha > 0) & (alpha < 1)).mean() > 0.02

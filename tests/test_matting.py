@@ -12,7 +12,7 @@ from PIL import Image
 
 from bshm import DeviceError, Matting
 from bshm.matting import CELL, MAX_CELLS, working_size
-from bshm.people import drop_specks, find_small_people
+from bshm.matting.closer_look import drop_specks, find_small_people
 
 ROOT = Path(__file__).parent.parent
 MATTES = Path(__file__).parent / "mattes"

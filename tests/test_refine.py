@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bshm import refine
-from bshm.refine import upsample
+from bshm.matting.upsample import SNAP, _bicubic, upsample
 
 SAMPLES = Path(__file__).parent.parent / "image-matting"
 
@@ -112,9 +111,9 @@ def test_tiles_leave_no_seams(hair, monkeypatch):
     rgb, small = composite(hair, (110, 80, 60)), shrink(hair, 2.7)
     usual = upsample(small, rgb)
     for block, tile in ((10**6, 10**6), (13, 29)):
-        monkeypatch.setattr(refine, "BLOCK", block)
-        monkeypatch.setattr(refine, "TILE", (tile, tile + 10))
-        monkeypatch.setattr(refine, "CELLS", (tile, tile))
+        monkeypatch.setattr("bshm.matting.upsample.BLOCK", block)
+        monkeypatch.setattr("bshm.matting.upsample.TILE", (tile, tile + 10))
+        monkeypatch.setattr("bshm.matting.upsample.CELLS", (tile, tile))
         assert np.abs(upsample(small, rgb) - usual).max() < 1e-4
 
 
@@ -148,7 +147,7 @@ def test_almost_solid_is_solid():
 
 def test_alpha_of_the_photo_s_size_is_kept(hair):
     alpha = upsample(hair, composite(hair, (30, 20, 20)))
-    assert np.abs(alpha - hair).max() <= refine.SNAP
+    assert np.abs(alpha - hair).max() <= SNAP
 
 
 @pytest.mark.parametrize(
@@ -192,7 +191,7 @@ def test_interpolation_is_that_of_opencv(length, ratio):
     expected = cv2.resize(values, (1, large), interpolation=cv2.INTER_CUBIC)
     for start in range(0, large, 40):
         stop = min(start + 40, large)
-        near, weights = refine._bicubic(start, stop, length, large)
+        near, weights = _bicubic(start, stop, length, large)
         np.testing.assert_allclose(weights @ values[near], expected[start:stop], atol=1e-5)
 
 

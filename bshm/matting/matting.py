@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from bshm import foreground, people, refine
+from bshm.matting import closer_look, edge_colours
+from bshm.matting.upsample import upsample
 from bshm.model import weights
 from bshm.model.engine import choose
 from bshm.timing import Timings
@@ -53,15 +54,15 @@ class Matting:
         timings = Timings() if timings is None else timings
         with timings.measure("forward"):
             first, small = self._forward(rgb)
-            boxes = people.find_small_people(first, rgb.shape[:2])
+            boxes = closer_look.find_small_people(first, rgb.shape[:2])
         with timings.measure("refine"):
-            alpha = refine.upsample(first, rgb, small)
+            alpha = upsample(first, rgb, small)
         for box in boxes:
             closer = rgb[box.top : box.bottom, box.left : box.right]
             with timings.measure("forward"):
                 again, small = self._forward(closer)
             with timings.measure("refine"):
-                people.blend(alpha, refine.upsample(again, closer, small), box)
+                closer_look.blend(alpha, upsample(again, closer, small), box)
         return alpha
 
     def cutout(self, rgb: np.ndarray, timings: Timings | None = None) -> np.ndarray:
@@ -73,7 +74,7 @@ class Matting:
         timings = Timings() if timings is None else timings
         alpha = self.alpha(rgb, timings)
         with timings.measure("foreground"):
-            return foreground.cutout(rgb, alpha)
+            return edge_colours.cutout(rgb, alpha)
 
     def _forward(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Alpha at the working size of a photo or of a part of one, and what the network saw."""
@@ -81,7 +82,7 @@ class Matting:
         shrinks = height * width < rgb.shape[0] * rgb.shape[1]
         way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         small = cv2.resize(rgb, (width, height), interpolation=way)
-        return people.drop_specks(self._engine.alpha(small)), small
+        return closer_look.drop_specks(self._engine.alpha(small)), small
 
     def close(self) -> None:
         """Free the engine's memory; the object cannot be used afterwards."""

@@ -21,7 +21,7 @@ import functools
 import cv2
 import numpy as np
 
-from bshm.foreground import split
+from bshm.matting.planes import bounds, split
 
 SNAP = 1.5 / 255  # closer than this to 0 or 1 is 0 or 1: the released BSHM says 254 for "solid"
 STRETCH = 0.5 / 255  # the same for results, which only have to survive rounding to 8 bits
@@ -103,15 +103,15 @@ def _colour_lines(alpha: np.ndarray, small: np.ndarray, trust: np.ndarray) -> np
     for y in range(0, rows, BLOCK):
         for x in range(0, cols, BLOCK):
             found = edge[y : y + BLOCK, x : x + BLOCK]
-            down, across = np.flatnonzero(found.any(axis=1)), np.flatnonzero(found.any(axis=0))
-            if not down.size:
+            if not found.any():
                 continue
-            top, bottom = y + int(down[0]), y + int(down[-1]) + 1
-            left, right = x + int(across[0]), x + int(across[-1]) + 1
+            down, across = bounds(found)
+            top, bottom = y + down.start, y + down.stop
+            left, right = x + across.start, x + across.stop
             block = np.s_[top:bottom, left:right]
             around = np.s_[top : bottom + 2 * HALO, left : right + 2 * HALO]
             # Centred colours lose the fewest digits in the products.
-            colour = np.stack(cv2.split(np.ascontiguousarray(small[around])))
+            colour = np.stack(split(small[around]))
             colour = colour * np.float32(1 / 255) - np.float32(0.5)
             near = alpha[around] + trust[around] * _sharpen(alpha[around], colour)
             near = np.clip(near, 0, 1)

@@ -21,6 +21,8 @@ from typing import Iterator
 import cv2
 import numpy as np
 
+from bshm.matting.planes import Window, bounds, split
+
 TILE = 256  # pixels
 GRID = 360  # cells along the side of a square photo: a cell is 4 pixels at 1080p
 FINE = 8  # pixels a cell: a larger photo is shrunk to that before alpha and I are multiplied
@@ -29,8 +31,6 @@ NEAR = 8  # of step 2
 NARROW = (3, 2, 1)  # of each round of step 3
 PULL = np.float32(0.1)  # of step 1 on step 2, in pixels of alpha 1 for each pixel of the window
 TRACE = np.float32(1e-3)  # weight where there is none: F is sought where alpha is 0, and B at 1
-
-Window = tuple  # of two slices: rows and columns of an image
 
 
 def estimate(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def _tiles(
         if cv2.countNonZero(soft):
             if grid is None:
                 grid = _grid(rgb, alpha, cell)
-            box = _bounds(soft)
+            box = bounds(soft)
             found = _share(rgb[place][box], alpha[place][box], _grow(grid, cell, place, box))
             for channel, new in zip(colours, found):
                 cv2.copyTo(new, soft[box], dst=channel[box])
@@ -86,19 +86,12 @@ def _windows(height: int, width: int, cell: int) -> Iterator[Window]:
             yield slice(y, min(y + size, height)), slice(x, min(x + size, width))
 
 
-def _bounds(mask: np.ndarray) -> Window:
-    """The smallest window that holds all of a mask."""
-    # Not `cv2.boundingRect`: it misses pixels of small masks in OpenCV 4.5.1.
-    rows, cols = np.flatnonzero(mask.max(axis=1)), np.flatnonzero(mask.max(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
-
-
 def _grid(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
     """F and B of the cells at edges and around: float32 ``[2, 3, rows, cols]``, 0 elsewhere."""
     means = _moments(rgb, alpha, cell)
     soft = ((means[0] > 0) & (means[0] < 1)).astype(np.uint8)
     grid = np.zeros((2, 3, *soft.shape), np.float32)
-    rows, cols = (slice(max(s.start - WIDE, 0), s.stop + WIDE) for s in _bounds(soft))
+    rows, cols = (slice(max(s.start - WIDE, 0), s.stop + WIDE) for s in bounds(soft))
     means = np.ascontiguousarray(means[:, rows, cols])
     a, aa, aaa = means[:3]
     b, bb = 1 - a, 1 - 2 * a + aa
@@ -178,12 +171,6 @@ def _shrink(pixels: np.ndarray, by: int) -> np.ndarray:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         by //= step
     return pixels
-
-
-def split(rgb: np.ndarray) -> list[np.ndarray]:
-    """The three channels of any window of a photo."""
-    # On whole rows of memory `cv2.split` takes a fraction of the time.
-    return list(cv2.split(np.ascontiguousarray(rgb)))
 
 
 def _box(plane: np.ndarray, radius: int) -> np.ndarray:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bshm import batch, disk, outputs
+from bshm import disk
+from bshm.batch import outputs
+from bshm.batch import run as batch
+from bshm.batch.sources import Source, expand
 from bshm.errors import DeviceError
-from bshm.sources import Source, expand
 
 
 class Everybody:

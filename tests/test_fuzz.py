@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bshm.sources import expand
+from bshm.batch.sources import expand
 from tests.fuzz_decode import CORPUS, check
 
 EXAMPLES = settings(

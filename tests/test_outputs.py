@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bshm import disk, outputs
+from bshm import disk
+from bshm.batch import outputs
+from bshm.batch.outputs import Inputs, Job
+from bshm.batch.sources import Source, expand
 from bshm.codec import png
 from bshm.errors import OutputError
-from bshm.outputs import Inputs, Job
-from bshm.sources import Source, expand
 
 
 def finish(job):

@@ -11,10 +11,10 @@ from pathlib import Path, PurePath
 import pytest
 
 from bshm import disk
+from bshm.batch.sources import expand
+from bshm.batch.web import LIMITS
 from bshm.codec import png
 from bshm.errors import InputError
-from bshm.sources import expand
-from bshm.web import LIMITS
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from bshm import __version__
+from bshm.batch.sources import expand
+from bshm.batch.web import LIMITS, Web
 from bshm.codec.decode import decode
 from bshm.errors import InputError
-from bshm.sources import expand
-from bshm.web import LIMITS, Web
 
 QUICK = LIMITS._replace(connect_s=5, silence_s=5, total_s=20, backoff_s=0.001)
 

@@ -18,9 +18,9 @@ from bshm.model.engine import verbose
 from bshm.timing import STAGES, Timings
 
 if TYPE_CHECKING:
-    from bshm.batch import Options, Result
+    from bshm.batch.outputs import Job
+    from bshm.batch.run import Options, Result
     from bshm.matting import Matting
-    from bshm.outputs import Job
 
 OK, FAILED = 0, 1
 # What writing to somebody who left fails with: on Windows, it is EINVAL.
@@ -55,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     try:
-        from bshm import batch, outputs, sources
+        from bshm.batch import outputs, sources
+        from bshm.batch import run as batch
     except Exception as error:  # as of the engines, not always an ImportError
         raise ImportError(root_cause(error)) from error
 
@@ -88,7 +89,7 @@ def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 
 def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
-    from bshm import batch
+    from bshm.batch import run as batch
 
     counts: dict[str, int] = {"done": 0, "skipped": 0, "failed": 0}
     total = Timings()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from bshm import __version__
+from bshm.batch.names import printable
 from bshm.errors import InputError, root_cause
-from bshm.names import printable
 
 if TYPE_CHECKING:
     import requests

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Callable, Iterable, Iterator
 import cv2
 import numpy as np
 
-from bshm import disk, outputs
+from bshm import disk
+from bshm.batch import outputs
+from bshm.batch.outputs import Inputs, Job
 from bshm.codec import png
 from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.errors import BshmError, InputError, OutputError
-from bshm.outputs import Inputs, Job
 from bshm.pictures import Photo
 from bshm.timing import Timings
 

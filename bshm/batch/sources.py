@@ -18,10 +18,10 @@ from typing import Callable, Iterable, Iterator, NoReturn, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from bshm import disk
+from bshm.batch.names import natural, printable, safe_stem
+from bshm.batch.web import LIMITS, Limits, Web
 from bshm.codec import png
 from bshm.errors import InputError
-from bshm.names import natural, printable, safe_stem
-from bshm.web import LIMITS, Limits, Web
 
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),

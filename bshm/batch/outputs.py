@@ -11,12 +11,12 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple
 
+from bshm.batch.names import NAME_BYTES, fit, folded
 from bshm.codec import png
 from bshm.errors import OutputError
-from bshm.names import NAME_BYTES, fit, folded
 
 if TYPE_CHECKING:
-    from bshm.sources import Source
+    from bshm.batch.sources import Source
 
 
 class Job(NamedTuple):

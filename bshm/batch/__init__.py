@@ -1,0 +1,1 @@
+"""Many photos from and to disks and the web."""

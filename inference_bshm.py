@@ -2,7 +2,7 @@
 
 import sys
 
-from bshm.cli import main
+from bshm.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -46,7 +46,7 @@ setup(
         "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE, HEIF],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
-    entry_points={"console_scripts": ["bshm = bshm.cli:main"]},
+    entry_points={"console_scripts": ["bshm = bshm.cli.main:main"]},
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3",

@@ -2,6 +2,6 @@
 
 import sys
 
-from bshm.cli import main
+from bshm.cli.main import main
 
 sys.exit(main())

@@ -311,7 +311,7 @@ def test_help_and_import_load_nothing_heavy():
     program = (
         "import contextlib, io, sys\n"
         "import bshm\n"
-        "from bshm.cli import main\n"
+        "from bshm.cli.main import main\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
         "    main(['--help'])\n"
         "print([name for name in %r if name in sys.modules])" % heavy

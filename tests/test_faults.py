@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bshm import process
+from bshm.cli import signals
 
 if os.name == "nt":
     pytest.skip("POSIX only", allow_module_level=True)
@@ -285,7 +285,7 @@ def killed_while_writing(folder, out):
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    replace(*paths)\n"
         "os.replace = killing\n"
-        "from bshm.cli import main\n"
+        "from bshm.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", program, "-i", str(folder), "-d", str(out)]
@@ -351,7 +351,7 @@ def test_interruption_while_waiting_for_a_photo(tmp_path, photos, sent):
 def test_a_signal_interrupts_only_where_it_is_looked_for(sent):
     """Anywhere else it may leave a lock of the standard library locked, or be lost."""
     before = signal.getsignal(sent)
-    with process.terminable() as check:
+    with signals.terminable() as check:
         check()
         os.kill(os.getpid(), sent)
         with pytest.raises(KeyboardInterrupt):
@@ -369,8 +369,8 @@ def run_program(*program, stdout=subprocess.PIPE):
 def test_a_second_signal_ends_the_run_at_once():
     done = run_program(
         "import os, signal",
-        "from bshm import process",
-        "with process.terminable():",
+        "from bshm.cli import signals",
+        "with signals.terminable():",
         "    for _ in range(2):",
         "        os.kill(os.getpid(), signal.SIGTERM)",
         "    print('went on')",
@@ -389,14 +389,14 @@ def test_told_to_end_a_run_does_not_wait_for_its_reader_for_good(tmp_path):
     os.set_blocking(writer, True)
     done = run_program(
         "import os, signal, sys",
-        "from bshm import cli, process",
-        "process.GRACE_S, write = 1, os.write",
+        "from bshm.cli import main, signals",
+        "signals.GRACE_S, write = 1, os.write",
         "def told(descriptor, data):",
         "    os.write = write",
         "    os.kill(os.getpid(), signal.SIGTERM)",
         "    return write(descriptor, data)",
         "os.write = told",
-        "sys.exit(cli.main(['--json', '-i', %r]))" % str(tmp_path),
+        "sys.exit(main.main(['--json', '-i', %r]))" % str(tmp_path),
         stdout=writer,
     )
     os.close(reader)
@@ -408,13 +408,13 @@ def test_told_to_end_while_the_last_cutout_is_written_it_is_finished(tmp_path, p
     [photo] = photos(1)
     done = run_program(
         "import os, signal, sys",
-        "from bshm import cli",
+        "from bshm.cli import main",
         "replace = os.replace",
         "def told(*paths):",
         "    os.kill(os.getpid(), signal.SIGTERM)",
         "    replace(*paths)",
         "os.replace = told",
-        "sys.exit(cli.main(['-i', %r, '-d', %r]))" % (str(photo), str(tmp_path / "out")),
+        "sys.exit(main.main(['-i', %r, '-d', %r]))" % (str(photo), str(tmp_path / "out")),
     )
     assert done.returncode == 130
     assert lines(done.stdout) == [str(tmp_path / "out" / "p00.png")]

@@ -19,7 +19,7 @@ from types import ModuleType
 import pytest
 from hub import MODEL, FakeHub
 
-from bshm.cli import main
+from bshm.cli.main import main
 from bshm.errors import WeightsError
 from bshm.model import hub, weights
 
@@ -401,7 +401,7 @@ HASTY = "import modelscope.hub.file_download as f\nf.API_FILE_DOWNLOAD_RETRY_TIM
 
 def command(server: FakeHub, home: Path, *arguments: str, before: str = "") -> subprocess.Popen:
     """``bshm ARGUMENTS`` in a process of its own, which can only reach the local hub."""
-    code = "import sys\n%s\nfrom bshm.cli import main\nsys.exit(main(sys.argv[1:]))" % before
+    code = "import sys\n%s\nfrom bshm.cli.main import main\nsys.exit(main(sys.argv[1:]))" % before
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         env=server.environment(home),

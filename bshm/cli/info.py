@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 from typing import Iterator
 
 from bshm import __version__
@@ -33,7 +33,10 @@ def report() -> str:
 
 
 def _facts() -> Iterator[tuple[str, str]]:
-    yield "bshm", "%s in %s" % (__version__, os.path.dirname(os.path.abspath(__file__)))
+    yield (
+        "bshm",
+        "%s in %s" % (__version__, Path(__file__).resolve().parents[1]),
+    )
     yield "python", "%s, %s" % (sys.version.split()[0], sys.executable)
     yield "system", "%s, %d CPUs usable" % (platform.platform(), cpu_limit())
     for name, version in _versions():

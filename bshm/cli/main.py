@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, ContextManager, NoReturn, Sequence
 
-from bshm import process, progress
+from bshm.cli import signals, terminal
+from bshm.cli.flags import SAMPLE, build_parser
 from bshm.errors import BshmError, OutputError, root_cause
-from bshm.flags import SAMPLE, build_parser
 from bshm.model.engine import verbose
 from bshm.timing import STAGES, Timings
 
@@ -33,7 +33,7 @@ REVISION = "a tag (default: modelscope's choice, the newest tag; since 1.38 mast
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. See ``bshm --help``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    process.fill_closed_streams()
+    signals.fill_closed_streams()
     try:
         if arguments and arguments[0] in COMMANDS:
             return COMMANDS[arguments[0]](arguments[1:])
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         _say("interrupted")
-        return process.INTERRUPTED
+        return signals.INTERRUPTED
 
 
 def _cut_out(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -94,7 +94,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
     counts: dict[str, int] = {"done": 0, "skipped": 0, "failed": 0}
     total = Timings()
     failures: list[str] = []
-    bar = progress.start(len(jobs), args.quiet)
+    bar = terminal.start(len(jobs), args.quiet)
 
     def report(result: Result) -> None:
         counts[result.status] += 1
@@ -112,7 +112,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
         with bar.aside():
             return _load(args)
 
-    with process.terminable() as check:
+    with signals.terminable() as check:
         try:
             batch.run(jobs, load, report, options, check)
             bar.close()
@@ -121,7 +121,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], options: Options) -> int:
             left = len(jobs) - sum(counts.values())
             advice = "; go on with --skip-existing" if left else ""
             _say("interrupted: %d done, %d left%s" % (counts["done"], left, advice))
-            _leave(process.INTERRUPTED)
+            _leave(signals.INTERRUPTED)
         except BshmError as error:
             bar.close()
             _say(str(error))
@@ -203,7 +203,7 @@ def _print_timing(total: Timings, photos: int) -> None:
 
 def _hushed() -> ContextManager:
     """Frameworks have much to say about themselves, past all their settings for less."""
-    return contextlib.ExitStack() if verbose() else process.without_stderr()
+    return contextlib.ExitStack() if verbose() else signals.without_stderr()
 
 
 def _say(line: str) -> None:
@@ -227,13 +227,13 @@ def _write_stdout(data: bytes) -> None:
     if sys.stdout is None:
         raise OutputError("stdout: cannot be written: it is closed")
     try:
-        process.write_all(sys.stdout.fileno(), data)
+        signals.write_all(sys.stdout.fileno(), data)
     except OSError as error:
         raise OutputError("stdout: cannot be written: %s" % error.strerror) from error
 
 
 def _info(arguments: list[str]) -> int:
-    from bshm import info
+    from bshm.cli import info
 
     _subparser("info", "Print what belongs in a bug report.").parse_args(arguments)
     with _hushed():

@@ -14,8 +14,8 @@ from bshm import DeviceError, Matting
 from bshm.matting import CELL, MAX_CELLS, working_size
 from bshm.matting.closer_look import drop_specks, find_small_people
 
-ROOT = Path(__file__).parent.parent
-MATTES = Path(__file__).parent / "mattes"
+ROOT = Path(__file__).parents[2]
+MATTES = ROOT / "tests" / "mattes"
 
 
 @pytest.fixture(scope="module")

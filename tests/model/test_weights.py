@@ -17,11 +17,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hub import MODEL, FakeHub
 
 from bshm.cli.main import main
 from bshm.errors import WeightsError
 from bshm.model import hub, weights
+from tests.fake_hub import MODEL, FakeHub
 
 BOTH = ("onnx", "tensorflow")
 GRAPH = random.Random(1).getrandbits(8 * 200000).to_bytes(200000, "big")

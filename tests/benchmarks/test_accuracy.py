@@ -14,7 +14,9 @@ from PIL import Image
 if sys.version_info < (3, 10):
     pytest.skip("benchmarks/ are for Python 3.10 and newer", allow_module_level=True)
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "accuracy.py"
+pytestmark = pytest.mark.real_command
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "accuracy.py"
 
 
 def accuracy(*arguments, code=0):

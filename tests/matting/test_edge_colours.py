@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from bshm.matting import edge_colours
-
-SAMPLES = Path(__file__).parent.parent / "image-matting"
-
-
-def photo(name, height, width):
-    rgb = cv2.imread(str(SAMPLES / name))[:, :, ::-1]
-    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_CUBIC)
+from tests.helpers import sample
 
 
 def draw(height, width, seed=0):
@@ -46,10 +39,10 @@ class Scene:
 
     def __init__(self, tint, height=600, width=800):
         self.alpha = draw(height, width)
-        near = 0.5 * photo("2.png", height, width) + 0.5 * np.array(tint)
+        near = 0.5 * sample("2.png", height, width) + 0.5 * np.array(tint)
         self.near = near.round().astype(np.uint8)
         share = self.alpha[..., None]
-        mixed = share * self.near + (1 - share) * photo("1.png", height, width)
+        mixed = share * self.near + (1 - share) * sample("1.png", height, width)
         noise = np.random.RandomState(1).normal(0, 1.5, mixed.shape)
         self.rgb = np.clip(mixed + noise, 0, 255).round().astype(np.uint8)
         self.soft = (self.alpha > 0) & (self.alpha < 1)

@@ -14,7 +14,7 @@ from bshm import disk
 from bshm.batch.sources import expand
 from bshm.batch.web import LIMITS
 from bshm.codec import png
-from bshm.errors import InputError
+from tests.helpers import refusal
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
 
@@ -29,14 +29,6 @@ def made(folder, *names):
 
 def below(folder, sources):
     return [PurePath(os.path.relpath(source.name, str(folder))).as_posix() for source in sources]
-
-
-def refusal(source):
-    with pytest.raises(InputError) as caught:
-        source.read()
-    message = str(caught.value)
-    assert message.startswith(source.name + ": ") and "\n" not in message
-    return message
 
 
 # --- files and folders ---

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PHOTO = str(ROOT / "image-matting" / "1.png")
+from tests.helpers import PORTRAITS, ROOT
+
+pytestmark = pytest.mark.real_command
+
+PHOTO = str(PORTRAITS[0])
 LINKER = "libGL.so.1: cannot open shared object file"
 # As packages do it: the linker's words, under some of their own.
 BROKEN = """

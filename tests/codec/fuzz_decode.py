@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of the decoders, for as long as it is given:
 
     pip install atheris
-    python tests/fuzz_decode.py -max_total_time=600
+    python tests/codec/fuzz_decode.py -max_total_time=600
 
 Flags are libFuzzer's. It begins with the files in ``corpus/``, keeps what it learns in
 ``.cache/fuzz`` and writes what fails to ``.cache/fuzz-crash-*``. A file that showed a fault goes
@@ -13,8 +13,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-CORPUS = ROOT / "tests" / "corpus"
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = Path(__file__).parent / "corpus"
 LEARNT = ROOT / ".cache" / "fuzz"
 MAX_PIXELS = 1_000_000
 

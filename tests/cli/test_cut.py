@@ -14,22 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-ROOT = Path(__file__).parent.parent
-SCRIPT = ROOT / "inference_bshm.py"
-PORTRAITS = [ROOT / "image-matting" / "1.png", ROOT / "image-matting" / "2.png"]
+from tests.helpers import PORTRAITS, ROOT, SCRIPT, bshm, lines
 
-
-def bshm(*arguments, cwd=ROOT, code=0, **options):
-    """Run the command; its streams are bytes, for stdout may be a picture."""
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    done = subprocess.run(command, cwd=str(cwd), stdout=-1, stderr=-1, timeout=120, **options)
-    assert done.returncode == code, done.stderr.decode()
-    assert b"Traceback" not in done.stderr
-    return done
-
-
-def lines(stream):
-    return stream.decode().splitlines()
+pytestmark = pytest.mark.real_command
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bshm.batch.sources import expand
-from tests.fuzz_decode import CORPUS, check
+from tests.codec.fuzz_decode import CORPUS, check
 
 EXAMPLES = settings(
     max_examples=100,

@@ -6,12 +6,9 @@ import email.utils
 import importlib.util
 import os
 import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -20,16 +17,9 @@ from bshm.batch.sources import expand
 from bshm.batch.web import LIMITS, Web
 from bshm.codec.decode import decode
 from bshm.errors import InputError
+from tests.helpers import bshm, refusal
 
 QUICK = LIMITS._replace(connect_s=5, silence_s=5, total_s=20, backoff_s=0.001)
-
-
-def refusal(source):
-    with pytest.raises(InputError) as caught:
-        source.read()
-    message = str(caught.value)
-    assert message.startswith(source.name + ": ") and "\n" not in message
-    return message
 
 
 def fetch(web, path, **limits):
@@ -222,15 +212,14 @@ def test_hosts_do_not_wait_for_each_other(web):
     assert fetch_all(addresses, per_host=3) == [b"photo"] * 6
 
 
+@pytest.mark.real_command
 def test_the_command_fetches_several_at_once(web, tmp_path):
     crowd = Crowd(LIMITS.per_host)
     for number in range(2 * LIMITS.per_host):
         web["/%d.jpg" % number] = crowd
     addresses = [web.url("/%d.jpg" % number) for number in range(2 * LIMITS.per_host)]
-    script = str(Path(__file__).parent.parent / "inference_bshm.py")
-    command = [sys.executable, script, "-i", *addresses, "-d", str(tmp_path)]
-    done = subprocess.run(command, stdout=-1, stderr=-1, timeout=120)
-    assert done.returncode == 1 and crowd.most == LIMITS.per_host
+    done = bshm("-i", *addresses, "-d", tmp_path, code=1)
+    assert crowd.most == LIMITS.per_host
     assert done.stderr.count(b": is text, not an image") == len(addresses)
 
 

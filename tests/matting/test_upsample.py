@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from bshm.matting.upsample import SNAP, _bicubic, upsample
-
-SAMPLES = Path(__file__).parent.parent / "image-matting"
-
-
-def photo(name, height, width):
-    rgb = cv2.imread(str(SAMPLES / name))[:, :, ::-1]
-    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_CUBIC)
+from tests.helpers import sample
 
 
 def draw(height, width, strands, seed=0):
@@ -44,7 +37,7 @@ def draw(height, width, strands, seed=0):
 def composite(alpha, tint, seed=0):
     """Two sample photos over each other, the foreground tinted, with a camera's noise."""
     height, width = alpha.shape
-    near, far = photo("2.png", height, width), photo("1.png", height, width)
+    near, far = sample("2.png", height, width), sample("1.png", height, width)
     near = 0.3 * near + 0.7 * np.array(tint)
     mixed = alpha[..., None] * near + (1 - alpha[..., None]) * far
     noise = np.random.RandomState(seed).normal(0, 1.5, mixed.shape)

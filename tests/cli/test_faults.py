@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from bshm.cli import signals
+from tests.helpers import COMMAND, ROOT, bshm, lines
 
 if os.name == "nt":
     pytest.skip("POSIX only", allow_module_level=True)
@@ -27,23 +28,9 @@ if os.name == "nt":
 import fcntl
 import resource
 
-ROOT = Path(__file__).parent.parent
-SCRIPT = str(ROOT / "inference_bshm.py")
-COMMAND = [sys.executable, SCRIPT]
 SIZE = (96, 96)
 
-
-def bshm(*arguments, code=0, **options):
-    """Run the command to its end."""
-    command = [*COMMAND, *map(str, arguments)]
-    done = subprocess.run(command, stdout=-1, stderr=-1, timeout=120, **options)
-    assert done.returncode == code, done.stderr.decode()
-    assert b"Traceback" not in done.stderr
-    return done
-
-
-def lines(stream):
-    return stream.decode().splitlines()
+pytestmark = pytest.mark.real_command
 
 
 class Waiting:

@@ -18,7 +18,7 @@ from bshm.model import weights
 from bshm.model.cpus import cpu_limit
 from bshm.model.engine import INPUT, OUTPUT, alpha_from_levels
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HERE = {name: bool(importlib.util.find_spec(p)) for name, p in engines.PACKAGES.items()}
 has_onnx = importlib.util.find_spec("onnx") is not None
 

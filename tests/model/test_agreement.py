@@ -18,7 +18,7 @@ from bshm.matting import working_size
 from bshm.model.engine import alpha_from_levels
 from bshm.model.weights import DATA
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LEVELS = 2  # of 255, everywhere
 
 

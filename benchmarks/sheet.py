@@ -44,10 +44,12 @@ class Worst:
 
 
 def _strip(score: Score, rgb: np.ndarray, true: np.ndarray, matte: np.ndarray) -> Image.Image:
-    from bshm.matting import edge_colours
+    from bshm.pictures import Photo
+    from bshm.pipeline import Recipe, finish
 
     colour = np.broadcast_to(np.uint8(MAGENTA), rgb.shape)
-    cutout = over(edge_colours.estimate(rgb, matte), matte, colour)
+    found = finish(Photo(rgb), matte, Recipe())
+    cutout = over(found.rgba[..., :3], found.alpha, colour)
     strip = Image.new("RGB", (4 * CELL, CELL + LABEL), (24, 24, 24))
     for column, picture in enumerate((rgb, _grey(true), _grey(matte), cutout)):
         scale = CELL / max(picture.shape[:2])

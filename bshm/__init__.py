@@ -1,14 +1,16 @@
 """bshm: cut people out of photos, with a soft alpha matte and clean edge colours.
 
->>> from bshm import Matting
+>>> from bshm import Matting, Recipe, decode, render
 >>> with Matting() as matting:
-...     rgba = matting.cutout(rgb)      # uint8 [H, W, 3] -> uint8 [H, W, 4]
+...     photo = decode(data, "photo.jpg")
+...     render(photo, matting, Recipe()).save("cutout.png")
 
 Importing this package loads nothing heavy: numpy, OpenCV and the engine come with first use.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from bshm.errors import BshmError, DeviceError, InputError, OutputError, WeightsError
@@ -16,27 +18,43 @@ from bshm.errors import BshmError, DeviceError, InputError, OutputError, Weights
 __version__ = "0.1.0"
 __all__ = [
     "BshmError",
+    "Cutout",
     "DeviceError",
     "InputError",
     "Matting",
     "OutputError",
+    "Photo",
+    "Recipe",
     "WeightsError",
     "__version__",
+    "decode",
+    "finish",
+    "render",
 ]
 
+# Name -> the module that has it, imported with first use: `import bshm` stays instant.
+_LAZY = {
+    "Cutout": "bshm.pipeline",
+    "Matting": "bshm.matting",
+    "Photo": "bshm.pictures",
+    "Recipe": "bshm.pipeline",
+    "decode": "bshm.codec.decode",
+    "finish": "bshm.pipeline",
+    "render": "bshm.pipeline",
+}
 
 if TYPE_CHECKING:
+    from bshm.codec.decode import decode
     from bshm.matting import Matting
+    from bshm.pictures import Photo
+    from bshm.pipeline import Cutout, Recipe, finish, render
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def __getattr__(name: str) -> Any:
-    # PEP 562: `from bshm import Matting` works, yet `import bshm` stays instant.
-    if name == "Matting":
-        from bshm.matting import Matting
-
-        return Matting
+def __getattr__(name: str) -> Any:  # PEP 562
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError("module 'bshm' has no attribute %r" % name)

@@ -19,7 +19,7 @@ LIMIT = 1 << 30  # bytes of one photo, unless the caller says otherwise
 _DESCRIPTOR = re.compile(r"/dev/(stdin|fd/[0-9]+)|/proc/(self|[0-9]+)/fd/[0-9]+")
 _KINDS = {
     stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe (pipe the photo to `-i -` instead)",
+    stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
@@ -36,6 +36,8 @@ _WRITE_ERRORS = {
     errno.EEXIST: "a part of its path is a file, not a folder",
 }
 
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
 
 def read(path: str, name: str, limit: int) -> bytes:
     """All of a file of at most ``limit`` bytes; messages call it ``name``. Raises InputError."""
@@ -46,27 +48,29 @@ def read(path: str, name: str, limit: int) -> bytes:
         status = os.stat(path)
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind and not inherited:
-            raise InputError("%s: is %s, not a photo" % (name, kind))
+            code = "named_pipe" if stat.S_ISFIFO(status.st_mode) else "not_a_file"
+            raise InputError("is %s, not a photo" % kind, name, code)
         with open(path, "rb", opener=lambda path, flags: os.open(path, flags | extra)) as file:
             return _drain(file, name, limit, status.st_size)
     except OSError as error:
-        raise InputError("%s: cannot be read: %s" % (name, error.strerror or error)) from error
+        reason = "cannot be read: %s" % (error.strerror or error)
+        raise InputError(reason, name, "unreadable") from error
 
 
 def read_stdin(limit: int) -> bytes:
     """All of stdin, at most ``limit`` bytes. Raises InputError."""
     if sys.stdin is None:
-        raise InputError("stdin: is closed")
+        raise InputError("is closed", "stdin", "unreadable")
     try:
         return _drain(sys.stdin.buffer, "stdin", limit)
     except OSError as error:
-        raise InputError("stdin: cannot be read: %s" % error.strerror) from error
+        raise InputError("cannot be read: %s" % error.strerror, "stdin", "unreadable") from error
 
 
 def _drain(file: BinaryIO, name: str, limit: int, expected: int = 0) -> bytes:
     """All of a file, but no more than ``limit`` bytes, in one piece if the size is known."""
     if file.isatty():
-        raise InputError("%s: is a terminal; pipe a photo in" % name)
+        raise InputError("is a terminal; pipe a photo in", name, "not_a_file")
     parts: list[bytes] = []
     size = 0
     while size <= limit and expected <= limit:
@@ -76,7 +80,7 @@ def _drain(file: BinaryIO, name: str, limit: int, expected: int = 0) -> bytes:
             return b"".join(parts)
         parts.append(part)
         size += len(part)
-    raise InputError("%s: is larger than the limit of %.0f MB" % (name, limit / 1e6))
+    raise InputError("is larger than the limit of %.0f MB" % (limit / 1e6), name, "too_large")
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -105,7 +109,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
         number = error.errno if isinstance(error, OSError) else None
         reason = _WRITE_ERRORS.get(number or 0, getattr(error, "strerror", None) or error)
-        raise OutputError("%s: cannot be written: %s" % (path, reason)) from error
+        code = "disk_full" if number in _NO_SPACE else "not_written"
+        raise OutputError("cannot be written: %s" % reason, str(path), code) from error
 
 
 def _write_and_rename(target: str, data: bytes) -> None:

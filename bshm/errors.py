@@ -1,15 +1,43 @@
-"""The errors of bshm. ``str(error)`` is one line, written for the person who ran the command.
+"""The errors of bshm: one line for people, a code for programs.
 
-BshmError
-├── InputError     a photo that cannot be read
-├── OutputError    a result that cannot be written
-├── WeightsError   weights that are missing, damaged, or not runnable here
-└── DeviceError    a device or an engine that was asked for and is not there
+BshmError                       unexpected · out_of_memory · broken_installation
+├── InputError                  a photo cannot be read
+│     its address               not_found · bad_address · no_photos · no_photos_here · only_cutouts
+│     its file                  unreadable · not_a_file · named_pipe · too_large
+│     on the web                not_fetched · http_error
+│     its bytes                 not_an_image · unsupported_format · damaged · too_many_pixels ·
+│                               out_of_memory
+├── OutputError                 a result cannot be written
+│                               not_written · disk_full · would_overwrite_input · foreign_file
+├── WeightsError                weights cannot be had, or do not run here
+│     by name                   weights_not_found · not_downloaded · released_missing ·
+│                               not_a_hub_id · several_weights
+│     as a file                 weights_damaged · conversion_damaged · embedded_damaged ·
+│                               weights_unreadable · no_record · not_written
+│     on an engine              needs_tensorflow · needs_onnxruntime · not_a_matting_graph
+│     downloads, conversions    not_downloadable · no_modelscope · not_convertible
+└── DeviceError                 a device or an engine cannot be had, or fails
+                                unknown_device · device_missing · unknown_engine · engine_missing ·
+                                engine_broken · forward_failed · closed
+
+The texts say what was given and what was expected. What to do about it depends on who asks: the
+command line adds its flags by the code, a service its statuses.
 """
+
+from __future__ import annotations
 
 
 class BshmError(Exception):
-    """Base of everything bshm raises on purpose."""
+    """Base of everything bshm raises on purpose. ``str(error)`` is one line.
+
+    reason: what is wrong
+    subject: the photo or file that it is about, or nothing where the reason says so
+    code: one of those above, for programs
+    """
+
+    def __init__(self, reason: str, subject: str = "", code: str = "") -> None:
+        super().__init__("%s: %s" % (subject, reason) if subject else reason)
+        self.reason, self.subject, self.code = reason, subject, code
 
 
 class InputError(BshmError):

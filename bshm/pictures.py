@@ -1,4 +1,4 @@
-"""What a photo is inside: the pixels that were decoded, and the cutout that comes of them."""
+"""A decoded photo, and a window in one. Importing this module does not load numpy."""
 
 from __future__ import annotations
 
@@ -20,3 +20,32 @@ class Photo(NamedTuple):
     rgb: np.ndarray
     icc: bytes | None = None
     alpha: np.ndarray | None = None
+
+
+class Box(NamedTuple):
+    """A window in pixels: [top:bottom, left:right]."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def area(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def overlaps(self, other: Box) -> bool:
+        return (
+            self.top < other.bottom
+            and other.top < self.bottom
+            and self.left < other.right
+            and other.left < self.right
+        )
+
+    def join(self, other: Box) -> Box:
+        return Box(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )

@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 def main(photo: Path, output: Path, times: int) -> None:
     start = time.perf_counter()
-    from bshm import Matting, disk
-    from bshm.codec import png
+    from bshm import Matting
     from bshm.codec.decode import decode
+    from bshm.pipeline import Recipe, render
 
     matting = Matting()
     load = time.perf_counter() - start
@@ -23,7 +23,7 @@ def main(photo: Path, output: Path, times: int) -> None:
     def cut_out() -> float:
         begin = time.perf_counter()
         picture = decode(photo.read_bytes(), photo.name)
-        disk.write_atomic(output, png.encode_png(matting.cutout(picture.rgb), picture.icc))
+        render(picture, matting, Recipe()).save(output)
         return time.perf_counter() - begin
 
     cut_out()

@@ -1,4 +1,4 @@
-"""What goes where: a name for each cutout, no input overwritten, and finished ones known again.
+"""What goes where: a name for each cutout, no input overwritten, finished cutouts recognised.
 
 A finished output bears a mark: a hash of which photo it was made from, and of which state of it.
 """
@@ -8,30 +8,42 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple
+from typing import Callable, Iterable, Iterator, NamedTuple
 
+from bshm import disk
 from bshm.batch.names import NAME_BYTES, fit, folded
+from bshm.batch.sources import Kind, Source
 from bshm.codec import png
 from bshm.errors import OutputError
-
-if TYPE_CHECKING:
-    from bshm.batch.sources import Source
+from bshm.pipeline import Recipe
 
 
 class Job(NamedTuple):
-    """One photo and where its cutout goes: a PNG file, or None for standard output."""
+    """One photo and where its cutout goes.
+
+    write: takes the finished bytes; raises OutputError
+    output: the file that ``write`` makes; None for a stream
+    may_replace_foreign_file: the user named this very file, not only its folder
+    """
 
     source: Source
-    output: Path | None
-    chosen: bool = False  # by the user, as a file and not only as a folder
+    write: Callable[[bytes], None]
+    output: Path | None = None
+    may_replace_foreign_file: bool = False
+
+
+def to_file(source: Source, path: Path, may_replace_foreign_file: bool = False) -> Job:
+    """The job of writing a photo's cutout to a file."""
+    return Job(source, partial(disk.write_atomic, path), path, may_replace_foreign_file)
 
 
 def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
     """Give each source a PNG of its own below ``folder``, as ``<stem>.png``.
 
     A name that an earlier source took gets a number. Raises nothing: a source whose cutout would
-    overwrite an input keeps that path, and :class:`Inputs` refuses it.
+    overwrite an input keeps that path, and :class:`OverwriteGuard` refuses it.
     """
     taken: set[str] = set()
     numbers: dict[str, int] = {}
@@ -47,64 +59,60 @@ def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
                 break
         numbers[key] = number
         taken.add(folded(str(output)))
-        yield Job(source, output)
+        yield to_file(source, output)
 
 
-def mark(source: Source, only_alpha: bool) -> str:
+def mark(source: Source, recipe: Recipe) -> str:
     """What a finished output says of its photo: what it is, where it was, its size and time.
 
-    As a hash, for outputs are shown to others, and addresses may hold keys. To be taken before
-    the photo is read: should it change meanwhile, the mark is an older one and fits no more.
+    It is a hash, for outputs are shown to others, and addresses may hold keys. Take it before
+    reading: if the photo changes during the run, the mark will not match next time.
     """
-    state: tuple = ()  # of an address nothing more is known
-    if source.path:
+    identity = [source.name]  # all that is known of an address
+    if source.kind is Kind.FILE:
         try:
             status = os.stat(str(source.path))
-            state = os.path.abspath(str(source.path)), status.st_size, status.st_mtime_ns
+            path = os.path.abspath(str(source.path))
+            identity = [path, str(status.st_size), str(status.st_mtime_ns)]
         except (OSError, ValueError):  # reading it will tell
-            state = (os.urandom(16),)
-    elif source.name == "stdin":  # may be another one each time
-        state = (os.urandom(16),)
-    kind = "alpha" if only_alpha else "cutout"
-    identity = "%s %r" % ("" if source.path else source.name, state)
-    return "%s %s" % (
-        kind,
-        hashlib.sha256(identity.encode("utf-8", "backslashreplace")).hexdigest(),
-    )
+            identity = [os.urandom(16).hex()]
+    elif source.kind is Kind.STDIN:  # may be another photo each time
+        identity = [os.urandom(16).hex()]
+    digest = hashlib.sha256("\0".join(identity).encode("utf-8", "backslashreplace"))
+    return "%s %s" % (recipe.fingerprint(), digest.hexdigest())
 
 
-def is_done(job: Job, only_alpha: bool) -> bool:
+def is_done(job: Job, recipe: Recipe) -> bool:
     """Whether the output is there, whole, and of this very photo."""
-    return job.output is not None and png.is_finished_png(job.output, mark(job.source, only_alpha))
+    return job.output is not None and png.is_finished_png(job.output, mark(job.source, recipe))
 
 
-class Inputs:
-    """The files that a run reads, and so must not write."""
+class OverwriteGuard:
+    """Keeps a run from writing to the files that it reads, and to photos beside them."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._known: set = set()
         for job in jobs:
-            if job.source.path:
+            if job.source.kind is Kind.FILE and job.source.path:
                 self._known.update(_identities(job.source.path))
-            elif job.source.name == "stdin":
+            elif job.source.kind is Kind.STDIN:
                 self._known.update(_stdin_identity())
 
-    def spare(self, job: Job) -> None:
-        """Raise OutputError where a job's output would overwrite one of them.
+    def check(self, job: Job) -> None:
+        """Raise OutputError where a job's output would overwrite one of the files that are read.
 
-        Nor may it overwrite what lies beside its photo and is no cutout: another photo, likely.
+        What lies beside its photo and is no cutout is refused as well: likely another photo.
         """
         if job.output is None:
             return
         if self._known.intersection(_identities(job.output)):
-            flaw = "its cutout %s would overwrite an input"
-        elif not job.chosen and _is_beside(job) and not png.is_own_png(job.output):
-            flaw = "its cutout %s would overwrite a file that bshm did not make"
-        else:
+            problem, code = "its cutout %s would overwrite an input", "would_overwrite_input"
+        elif job.may_replace_foreign_file or not _is_beside(job) or png.is_own_png(job.output):
             return
-        raise OutputError(
-            "%s: %s; choose another folder with -d" % (job.source.name, flaw % job.output)
-        )
+        else:
+            problem = "its cutout %s would overwrite a file that bshm did not make"
+            code = "foreign_file"
+        raise OutputError(problem % job.output, job.source.name, code)
 
 
 def _is_beside(job: Job) -> bool:
@@ -116,7 +124,7 @@ def _is_beside(job: Job) -> bool:
 
 
 def _stdin_identity() -> Iterator[object]:
-    """By what a file is known that the shell put on standard input."""
+    """What identifies a file that the shell put on standard input."""
     try:
         status = os.fstat(0)
     except OSError:  # closed
@@ -126,7 +134,7 @@ def _stdin_identity() -> Iterator[object]:
 
 
 def _identities(path: Path) -> Iterator[object]:
-    """By what a file is known: its real path and, if it is there, its number on the disk.
+    """What identifies a file: its real path and, if it is there, its number on the disk.
 
     The number tells where two spellings are one file: where case is ignored, or of hard links.
     """

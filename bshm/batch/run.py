@@ -1,231 +1,264 @@
-"""Many photos: read ahead, matte, write behind; one result each, in order.
+"""Jobs: one in sequence (`do_one`), or many that overlap (`run_all`). Both take the same steps.
 
-URLs are fetched by several threads, for they wait on the network; files are read, and all photos
-decoded, by one, matted by the caller's, encoded and written by one more. Every queue is bounded,
-so memory does not grow with the number of photos.
+Of many, URLs are fetched by several threads, for they wait on the network; files are read, and all
+photos decoded, by one, rendered by the caller's, encoded and written by one more. Every queue is
+bounded, so memory does not grow with the number of photos.
 """
 
 from __future__ import annotations
 
+import enum
+import logging
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, Iterable, Iterator
+from typing import Callable, Iterable, Iterator, NamedTuple
 
-import cv2
-import numpy as np
-
-from bshm import disk
+from bshm import disk, pipeline
 from bshm.batch import outputs
-from bshm.batch.outputs import Inputs, Job
-from bshm.codec import png
-from bshm.codec.decode import MAX_PIXELS, decode
-from bshm.errors import BshmError, InputError, OutputError
+from bshm.batch.outputs import Job, OverwriteGuard
+from bshm.batch.sources import Kind
+from bshm.codec.decode import decode
+from bshm.errors import BshmError
+from bshm.matting import Matting
 from bshm.pictures import Photo
-from bshm.timing import Timings
-
-if TYPE_CHECKING:
-    from bshm.matting import Matting
+from bshm.pipeline import Cutout, Recipe
+from bshm.timing import Timings, collect, measure
 
 FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
-DECODE_AHEAD = 2  # decoded photos: the one at work and the next
-PATIENCE_S = 0.5  # of one wait, after which signals are looked for
-WRITE_BEHIND = 1  # finished mattes that wait while the next photo is matted
+DECODE_AHEAD = 2  # photos that are decoded: the one at work and the next
+WRITE_BEHIND = 1  # finished cutouts that wait while the next photo is rendered
+PATIENCE_S = 0.5  # seconds of one wait, after which signals are looked for
+
+log = logging.getLogger("bshm")
+
+
+class Status(enum.Enum):
+    """What became of a job."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
-class Options:
-    """What every photo of a run has in common."""
-
-    only_alpha: bool = False  # write the matte as a grey PNG instead of the cutout
-    skip_existing: bool = False
-    max_pixels: int = MAX_PIXELS
-    stdout: Callable[[bytes], None] | None = None
-
-
-@dataclass
 class Result:
-    """What became of one photo; ``status`` is ``done``, ``skipped`` or ``failed``."""
+    """What became of one job; made when that is known, and not changed afterwards.
+
+    width, height: of the photo, in pixels, where the job is done
+    error: why it failed, else None; its text names the photo or the file that could not be written
+    timings: milliseconds by stage
+    """
 
     job: Job
-    status: str
-    error: str = ""
-    mark: str = ""  # what the output is to say of its photo
+    status: Status
     width: int = 0
     height: int = 0
-    timings: Timings = field(default_factory=Timings)
+    error: BshmError | None = None
+    timings: Timings = field(default_factory=dict)
 
 
-def run(
+def do_one(job: Job, matting: Matting, recipe: Recipe, skip_existing: bool = False) -> Result:
+    """Do one job, one step after the other. Whatever one photo meets is in the result."""
+    task = _Task(job, recipe)
+    try:
+        known = task.known(OverwriteGuard([job]), skip_existing)
+        if known:
+            return known
+        photo = task.decode(task.read())
+        return task.write(task.render(photo, matting))
+    except Exception as error:
+        return task.failed(error)
+
+
+def run_all(
     jobs: Iterable[Job],
-    load: Callable[[], Matting],
+    load_matting: Callable[[], Matting],
     report: Callable[[Result], None],
-    options: Options,
-    check: Callable[[], None] = lambda: None,
+    recipe: Recipe,
+    skip_existing: bool = False,
+    stop_if_asked: Callable[[], None] = lambda: None,
 ) -> None:
     """Do every job and report each result, in order, from the calling thread.
 
-    ``load`` is called once, while the first photos are being read, and not at all when there is
-    nothing to matte. A photo that fails is reported and the others go on. ``check`` is called now
-    and then; when it raises, what is being written is finished and reported before that goes on.
+    ``load_matting`` is called once, while the first photos are being read, and not at all when
+    nothing is to be rendered. A photo that fails is reported and the others go on.
+    ``stop_if_asked`` is called now and then; when it raises, what is being written is finished and
+    reported before that goes on.
     """
     jobs = list(jobs)
     for folder in {job.output.parent for job in jobs if job.output}:
         disk.clear_up(folder)
-    inputs = Inputs(jobs)
     fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-    reader = _Reader(fetchers, decoder, options, inputs)
+    reader = _Reader(fetchers, decoder, OverwriteGuard(jobs), skip_existing)
     writes: deque[Future[Result]] = deque()
     matting: Matting | None = None
+
+    def report_first() -> None:
+        while not writes[0].done():
+            wait([writes[0]], PATIENCE_S)
+        report(writes.popleft().result())
+
     try:
-        for result, future in reader.read_ahead(jobs):
-            check()
-            if future is None:
-                writes.append(_known(result))
+        for task, photo in reader.read_ahead(_Task(job, recipe) for job in jobs):
+            stop_if_asked()
+            if isinstance(photo, Result):
+                writes.append(writer.submit(lambda known: known, photo))
             else:
                 if matting is None:
-                    with result.timings.measure("load"):
-                        matting = load()
-                while not future.done():  # a photo that is long in coming
-                    wait([future, *writes], PATIENCE_S, FIRST_COMPLETED)
-                    check()
+                    with collect(task.timings), measure("load"):
+                        matting = load_matting()
+                while not photo.done():  # a photo that is long in coming
+                    either: list[Future] = [photo, *writes]
+                    wait(either, PATIENCE_S, FIRST_COMPLETED)
+                    stop_if_asked()
                     while writes and writes[0].done():
-                        _report_first(writes, report)
-                writes.append(_matte(result, future, matting, options, writer))
+                        report_first()
+                writes.append(_render(task, photo, matting, writer))
             while len(writes) > WRITE_BEHIND:
-                _report_first(writes, report)
+                report_first()
         while writes:
-            _report_first(writes, report)
-        check()
+            report_first()
+        stop_if_asked()
     finally:
         fetchers.shutdown(wait=False)
         decoder.shutdown(wait=False)
         reader.cancel()
         while writes:
-            _report_first(writes, report)
+            report_first()
         writer.shutdown()
         if matting is not None:
             matting.close()
 
 
-def _report_first(writes: deque[Future[Result]], report: Callable[[Result], None]) -> None:
-    while not writes[0].done():
-        wait([writes[0]], PATIENCE_S)
-    report(writes.popleft().result())
-
-
-def _matte(
-    result: Result,
-    future: Future[Photo],
-    matting: Matting,
-    options: Options,
-    writer: ThreadPoolExecutor,
+def _render(
+    task: _Task, photo: Future[Photo], matting: Matting, writer: ThreadPoolExecutor
 ) -> Future[Result]:
-    """Matte one photo here and leave its writing to the writer."""
+    """Render one photo here and leave its writing to the writer."""
     try:
-        photo = future.result()
-        result.height, result.width = photo.rgb.shape[:2]
-        if options.only_alpha:
-            alpha = matting.alpha(photo.rgb, result.timings)
-            pixels = cv2.convertScaleAbs(alpha, alpha=255)
+        cutout = task.render(photo.result(), matting)
+    except Exception as error:  # logged by `failed`
+        return writer.submit(lambda known: known, task.failed(error))
+    return writer.submit(task.write, cutout)
+
+
+class _Task:
+    """A job on its way. Its steps run one after the other, in whichever threads."""
+
+    def __init__(self, job: Job, recipe: Recipe) -> None:
+        self.job, self.recipe = job, recipe
+        self.timings: Timings = {}
+        self.mark = ""  # what the output is to say of its photo
+        self.width = self.height = 0
+
+    def known(self, guard: OverwriteGuard, skip_existing: bool) -> Result | None:
+        """The result where nothing is to be read for it."""
+        try:
+            guard.check(self.job)
+        except BshmError as error:
+            return self.failed(error)
+        if skip_existing and outputs.is_done(self.job, self.recipe):
+            return Result(self.job, Status.SKIPPED)
+        return None
+
+    def read(self) -> bytes:
+        with collect(self.timings), measure("read"):
+            self.mark = outputs.mark(self.job.source, self.recipe)
+            return self.job.source.read()
+
+    def decode(self, data: bytes) -> Photo:
+        with collect(self.timings), measure("read"):
+            photo = decode(data, self.job.source.name, self.recipe.max_pixels)
+        self.height, self.width = photo.rgb.shape[:2]
+        return photo
+
+    def render(self, photo: Photo, matting: Matting) -> Cutout:
+        with collect(self.timings):
+            return pipeline.render(photo, matting, self.recipe)
+
+    def write(self, cutout: Cutout) -> Result:
+        """Encode and write; the result either way."""
+        try:
+            with collect(self.timings), measure("write"):
+                self.job.write(cutout.encode(self.mark))
+        except Exception as error:  # logged by `failed`
+            return self.failed(error)
+        return Result(self.job, Status.DONE, self.width, self.height, timings=self.timings)
+
+    def failed(self, error: Exception) -> Result:
+        """The result of a step that raised; the error names the photo, in one line."""
+        name, reason = self.job.source.name, " ".join(str(error).split())
+        if isinstance(error, BshmError):
+            if not error.subject:
+                error = type(error)(reason, name, error.code)
+        elif isinstance(error, MemoryError):
+            reason = "not enough memory (%s)" % (reason or "none is left")
+            error = BshmError(reason, name, "out_of_memory")
         else:
-            pixels = matting.cutout(photo.rgb, result.timings)
-    except Exception as error:  # whatever one photo meets is no end to the others'
-        return _known(_failed(result, error))
-    return writer.submit(_write, result, pixels, photo.icc, photo.alpha, options)
+            log.debug("%s: unexpected", name, exc_info=error)
+            reason = "cannot be matted (%s: %s)" % (type(error).__name__, reason)
+            error = BshmError(reason, name, "unexpected")
+        return Result(self.job, Status.FAILED, error=error, timings=self.timings)
 
 
-def _write(
-    result: Result,
-    pixels: np.ndarray,
-    icc: bytes | None,
-    alpha: np.ndarray | None,
-    options: Options,
-) -> Result:
-    output = result.job.output
-    try:
-        with result.timings.measure("write"):
-            if alpha is not None:
-                _keep_transparency(pixels, alpha)
-            data = png.encode_png(pixels, icc, result.mark)
-            if output is not None:
-                disk.write_atomic(output, data)
-            elif options.stdout is not None:
-                options.stdout(data)
-    except Exception as error:
-        return _failed(result, error)
-    result.status = "done"
-    return result
+class _Fetched(NamedTuple):
+    """A task whose bytes are known to come, or that is known to need none."""
+
+    task: _Task
+    data: Future[bytes] | None  # None: a file, which the decoder reads in its turn
+    known: Result | None = None
 
 
-def _keep_transparency(pixels: np.ndarray, alpha: np.ndarray) -> None:
-    """What was transparent in the photo stays so, in place: pixels [H, W] or [H, W, 4]."""
-    matte = pixels if pixels.ndim == 2 else pixels[..., 3]
-    matte[...] = cv2.multiply(np.ascontiguousarray(matte), alpha, scale=1 / 255)
-    if pixels.ndim == 3:
-        pixels[matte == 0] = 0
+class _Decoded(NamedTuple):
+    """A task and its photo to come, or its result where nothing is to be read."""
+
+    task: _Task
+    photo: Future[Photo] | Result
 
 
 class _Reader:
-    """Reads photos ahead of the matting, in order, in bounded number."""
+    """Reads photos ahead of their rendering, in order, in bounded number."""
 
     def __init__(
         self,
         fetchers: ThreadPoolExecutor,
         decoder: ThreadPoolExecutor,
-        options: Options,
-        inputs: Inputs,
+        guard: OverwriteGuard,
+        skip_existing: bool,
     ) -> None:
         self.fetchers, self.decoder = fetchers, decoder
-        self.options, self.inputs = options, inputs
+        self.guard, self.skip_existing = guard, skip_existing
         self.unfinished: set[Future] = set()
 
-    def read_ahead(self, jobs: Iterable[Job]) -> Iterator[tuple]:
-        """Pairs of a result to fill in and a future photo (None where nothing is to be read)."""
-        jobs = iter(jobs)
-        fetching: deque[tuple] = deque()
-        decoding: deque[tuple] = deque()
+    def read_ahead(self, tasks: Iterator[_Task]) -> Iterator[_Decoded]:
+        fetching: deque[_Fetched] = deque()
+        decoding: deque[_Decoded] = deque()
         while True:
             while len(fetching) < FETCH_AHEAD:
-                job = next(jobs, None)
-                if job is None:
+                task = next(tasks, None)
+                if task is None:
                     break
-                fetching.append(self._start(job))
+                fetching.append(self._fetch(task))
             while fetching and len(decoding) < DECODE_AHEAD:
-                result, data = fetching.popleft()
-                reading = result.status == "reading"
-                decode = self.decoder, self._decode, result, data
-                decoding.append((result, self._submit(*decode) if reading else None))
+                task, data, known = fetching.popleft()
+                photo = known or self._submit(self.decoder, self._decode, task, data)
+                decoding.append(_Decoded(task, photo))
             if not decoding:
                 return
             yield decoding.popleft()
 
-    def _start(self, job: Job) -> tuple:
-        result = Result(job, "reading")
-        try:
-            self.inputs.spare(job)
-        except OutputError as error:
-            return _failed(result, error), None
-        if self.options.skip_existing and outputs.is_done(job, self.options.only_alpha):
-            result.status = "skipped"
-            return result, None
-        if job.source.path:  # read in its turn: files may be large
-            return result, None
-        return result, self._submit(self.fetchers, self._fetch, result)
+    def _fetch(self, task: _Task) -> _Fetched:
+        known = task.known(self.guard, self.skip_existing)
+        if known or task.job.source.kind is Kind.FILE:  # files may be large
+            return _Fetched(task, None, known)
+        return _Fetched(task, self._submit(self.fetchers, task.read))
 
-    def _fetch(self, result: Result) -> bytes:
-        with result.timings.measure("read"):
-            result.mark = outputs.mark(result.job.source, self.options.only_alpha)
-            return result.job.source.read()
+    def _decode(self, task: _Task, data: Future[bytes] | None) -> Photo:
+        return task.decode(data.result() if data else task.read())
 
-    def _decode(self, result: Result, data: Future[bytes] | None) -> Photo:
-        content = data.result() if data else self._fetch(result)
-        with result.timings.measure("read"):
-            return decode(content, result.job.source.name, self.options.max_pixels)
-
-    def _submit(self, pool: ThreadPoolExecutor, *call: object) -> Future:
-        future: Future = pool.submit(*call)  # type: ignore[arg-type]
+    def _submit(self, pool: ThreadPoolExecutor, call: Callable, *arguments: object) -> Future:
+        future = pool.submit(call, *arguments)
         self.unfinished.add(future)
         # Finished ones hold whole photos.
         future.add_done_callback(self.unfinished.discard)
@@ -235,20 +268,3 @@ class _Reader:
         """Give up what has not begun; ``shutdown`` learnt that only in Python 3.9."""
         for future in list(self.unfinished):
             future.cancel()
-
-
-def _failed(result: Result, error: Exception) -> Result:
-    result.status, reason = "failed", " ".join(str(error).split())
-    if isinstance(error, MemoryError):
-        reason = "not enough memory (%s)" % (reason or "none is left")
-    elif not isinstance(error, BshmError):
-        reason = "cannot be matted (%s: %s)" % (type(error).__name__, reason)
-    named = isinstance(error, (InputError, OutputError))
-    result.error = reason if named else "%s: %s" % (result.job.source.name, reason)
-    return result
-
-
-def _known(result: Result) -> Future[Result]:
-    future: Future[Result] = Future()
-    future.set_result(result)
-    return future

@@ -8,6 +8,7 @@ place, and the others go on.
 
 from __future__ import annotations
 
+import enum
 import glob
 import os
 import re
@@ -29,6 +30,15 @@ EXTENSIONS = (
 )
 
 
+class Kind(enum.Enum):
+    """Where a photo's bytes come from."""
+
+    FILE = "file"
+    URL = "url"
+    STDIN = "stdin"
+    MISSING = "missing"  # nothing is there to read; reading says why
+
+
 _ONLY_OURS = "nothing is there but cutouts that bshm made; to do one again, name its file"
 
 
@@ -39,7 +49,8 @@ class Source:
     name: what messages call it: the path or URL, fit for one line of a terminal
     stem: name of the output, without folder and extension
     read: gives the file's bytes; raises InputError
-    path: of a local file, None for URLs and stdin
+    kind: where they come from
+    path: of a local file, else None
     parent: folder of the output, relative: where the photo was below the folder that was named,
         when looking into folders below
     """
@@ -47,6 +58,7 @@ class Source:
     name: str
     stem: str
     read: Callable[[], bytes] = field(repr=False, compare=False)
+    kind: Kind
     path: Path | None = None
     parent: PurePath = field(default_factory=PurePath)
 
@@ -72,18 +84,18 @@ def expand(
 
 def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[Source]:
     if named == "-":
-        return [Source("stdin", "stdin", partial(disk.read_stdin, limit))]
+        return [Source("stdin", "stdin", partial(disk.read_stdin, limit), Kind.STDIN)]
     # Two letters at least: C:/photo.jpg is a path.
     scheme = re.match(r"([a-z][a-z0-9+.-]+)://", named, re.IGNORECASE)
     if scheme:
         try:
             address = urlsplit(named)
         except ValueError:
-            return [_unreadable(named, "is not a valid address")]
+            return [_unreadable(named, "is not a valid address", "bad_address")]
         if address.scheme in ("http", "https"):
             return [_address(named, address, web)]
         if address.scheme != "file" or address.netloc not in ("", "localhost"):
-            return [_unreadable(named, "is neither a path nor an http(s) address")]
+            return [_unreadable(named, "is neither a path nor an http(s) address", "bad_address")]
         from urllib.request import url2pathname  # loads the web's half of the standard library
 
         named = url2pathname(address.path)
@@ -93,47 +105,47 @@ def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[S
         if not os.path.lexists(named):
             if glob.has_magic(named):
                 return _glob(named, recursive, limit)
-            return [_unreadable(named, _absence(named))]
+            return [_unreadable(named, *_absence(named))]
     except ValueError:  # a NUL, or a character that no file name here can have
-        return [_unreadable(named, "is not a file name")]
+        return [_unreadable(named, "is not a file name", "not_found")]
     return [_file(named, PurePath(), limit)]
 
 
 def _address(url: str, address: SplitResult, web: Web) -> Source:
     """A photo to fetch; the output's name comes from the URL's path, never from its query."""
     if not address.hostname:
-        return _unreadable(address._replace(netloc="").geturl(), "names no host")
+        return _unreadable(address._replace(netloc="").geturl(), "names no host", "bad_address")
     # Names are printed and logged: no passwords in them.
     shown = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
     last = unquote(address.path.rstrip("/").rpartition("/")[2])
     stem = safe_stem(os.path.splitext(last)[0] or address.hostname or "photo")
-    return Source(printable(shown), stem, partial(web.read, url, printable(shown)))
+    return Source(printable(shown), stem, partial(web.read, url, printable(shown)), Kind.URL)
 
 
 def _file(path: str, parent: PurePath, limit: int) -> Source:
     name = printable(path)
     read = partial(disk.read, path, name, limit)
-    return Source(name, Path(path).stem, read, Path(path), parent)
+    return Source(name, Path(path).stem, read, Kind.FILE, Path(path), parent)
 
 
-def _unreadable(named: str, reason: str) -> Source:
-    name = printable(named)
+def _unreadable(named: str, reason: str, code: str) -> Source:
+    name = printable(named) or "''"
 
     def read() -> NoReturn:
-        raise InputError("%s: %s" % (name, reason))
+        raise InputError(reason, name, code)
 
-    return Source(name, safe_stem(named), read)
+    return Source(name, safe_stem(named), read, Kind.MISSING)
 
 
-def _absence(path: str) -> str:
+def _absence(path: str) -> tuple[str, str]:
     """Why nothing is seen there: it is missing, or a folder above may not be entered."""
     try:
         os.lstat(path)
     except PermissionError as error:
-        return "cannot be read: %s" % error.strerror
+        return "cannot be read: %s" % error.strerror, "unreadable"
     except OSError:
         pass
-    return "no such file or folder"
+    return "no such file or folder", "not_found"
 
 
 def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
@@ -145,7 +157,7 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
         try:
             entries = _visible(folder)
         except OSError as error:
-            yield _unreadable(folder, "cannot be listed: %s" % error.strerror)
+            yield _unreadable(folder, "cannot be listed: %s" % error.strerror, "unreadable")
             empty = False
             continue
         for entry in entries:
@@ -157,11 +169,10 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
             yield _file(entry.path, parent, limit)
             empty = False
     if empty and ours:
-        yield _unreadable(root, _ONLY_OURS)
+        yield _unreadable(root, _ONLY_OURS, "only_cutouts")
     elif empty:
-        hint = "" if recursive else "; --recursive looks into the folders below"
-        reason = "no photos in this folder (%s)%s" % (" ".join(EXTENSIONS), hint)
-        yield _unreadable(root, reason)
+        reason = "no photos in this folder (%s)" % " ".join(EXTENSIONS)
+        yield _unreadable(root, reason, "no_photos" if recursive else "no_photos_here")
 
 
 def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
@@ -189,7 +200,10 @@ def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
         below = recursive and ".." not in parent.parts
         yield _file(path, parent if below else PurePath(), limit)
     if not photos:
-        yield _unreadable(pattern, _ONLY_OURS if found else "nothing matches this pattern")
+        if found:
+            yield _unreadable(pattern, _ONLY_OURS, "only_cutouts")
+        else:
+            yield _unreadable(pattern, "nothing matches this pattern", "not_found")
 
 
 def _matches(pattern: str) -> Iterator[str]:
@@ -214,7 +228,7 @@ def _tree(root: str) -> Iterator[str]:
         folder = waiting.pop()
         try:
             status, entries = os.stat(folder), _visible(folder)
-        except OSError:  # to be met again, and reported, by whoever lists it
+        except OSError:  # whoever lists it meets this again, and reports it
             yield folder
             continue
         if (status.st_dev, status.st_ino) in seen:

@@ -38,9 +38,11 @@ LIMITS = Limits()
 class _Trouble(Exception):
     """What may be over soon: str() is the reason, ``pause_s`` what the server asks to wait."""
 
-    def __init__(self, reason: str, pause_s: float | None = None) -> None:
+    def __init__(
+        self, reason: str, pause_s: float | None = None, code: str = "not_fetched"
+    ) -> None:
         super().__init__(reason)
-        self.pause_s = pause_s
+        self.pause_s, self.code = pause_s, code
 
 
 class Web:
@@ -90,7 +92,7 @@ class Web:
             try:
                 return self._try(url, name, deadline)
             except _Trouble as trouble:
-                reason, asked = str(trouble), trouble.pause_s or 0
+                reason, code, asked = str(trouble), trouble.code, trouble.pause_s or 0
                 pause = max(asked, self.limits.backoff_s * 2**tried)
                 if asked > self.limits.retry_after_s:
                     reason += " and asks to wait %g s" % round(asked)
@@ -99,7 +101,7 @@ class Web:
                     break
             if tried < self.limits.retries:
                 time.sleep(pause)
-        raise InputError("%s: %s" % (name, reason))
+        raise InputError(reason, name, code)
 
     def _try(self, url: str, name: str, deadline: float) -> bytes:
         import requests
@@ -115,33 +117,37 @@ class Web:
                 return self._body(response, name, deadline)
         except requests.TooManyRedirects as error:
             reason = "more than %d redirects" % self.limits.redirects
-            raise InputError("%s: %s" % (name, reason)) from error
+            raise InputError(reason, name, "not_fetched") from error
         except requests.exceptions.InvalidSchema as error:
-            flaw = "redirects to something that is not http(s)"
+            problem = "redirects to something that is not http(s)"
             if "SOCKS" in str(error):
-                flaw = "the SOCKS proxy that is set needs the package PySocks"
-            raise InputError("%s: %s" % (name, flaw)) from error
+                problem = "the SOCKS proxy that is set needs the package PySocks"
+            raise InputError(problem, name, "not_fetched") from error
         except requests.exceptions.ChunkedEncodingError as error:
             raise _Trouble("the download broke off") from error
         except (OSError, HTTPError, ValueError) as error:  # requests' own errors are OSErrors
             secret = urlsplit(url).netloc.rpartition("@")[0]
-            said = root_cause(error).replace(secret + "@", "") if secret else root_cause(error)
-            reason = "cannot be fetched: %s" % printable(said)
+            cause = root_cause(error).replace(secret + "@", "") if secret else root_cause(error)
+            reason = "cannot be fetched: %s" % printable(cause)
             if _may_pass(error):
                 raise _Trouble(reason) from error
-            raise InputError("%s: %s" % (name, reason)) from error
+            raise InputError(reason, name, "not_fetched") from error
         finally:
             self.idle.append(session)
 
     def _body(self, response: requests.Response, name: str, deadline: float) -> bytes:
         limit = self.limits.body_bytes
-        too_large = InputError("%s: is larger than the limit of %.0f MB" % (name, limit / 1e6))
+        too_large = InputError(
+            "is larger than the limit of %.0f MB" % (limit / 1e6), name, "too_large"
+        )
         if not 200 <= response.status_code < 300:
-            told = printable(("HTTP %d %s" % (response.status_code, response.reason)).strip())
+            status_line = printable(
+                ("HTTP %d %s" % (response.status_code, response.reason)).strip()
+            )
             pause = _asks_to_wait(response)
             if response.status_code >= 500 or (response.status_code == 429 and pause is not None):
-                raise _Trouble("the server says " + told, pause)
-            raise InputError("%s: the server says %s" % (name, told))
+                raise _Trouble("the server says " + status_line, pause, "http_error")
+            raise InputError("the server says " + status_line, name, "http_error")
         declared = re.fullmatch(r"[0-9]{1,18}", response.headers.get("Content-Length", ""))
         if declared and int(declared.group()) > limit:
             raise too_large
@@ -159,7 +165,7 @@ class Web:
         return b"".join(parts)
 
     def _late(self, name: str) -> InputError:
-        return InputError("%s: not there after %g s" % (name, self.limits.total_s))
+        return InputError("not there after %g s" % self.limits.total_s, name, "not_fetched")
 
     def _session(self) -> requests.Session:
         import requests

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
+from typing import Mapping
 
 from bshm import __version__
 from bshm.codec.decode import MAX_PIXELS
-from bshm.model.engine import DEVICES, PACKAGES
+from bshm.model.engine import DEVICES, ENGINE_PACKAGES
 
 SAMPLE = "./image-matting/1.png"
 
-EXAMPLES = """\
+EPILOG = """\
 examples:
   bshm -i photo.jpg -d out                  out/photo.png, transparent around the people
   bshm -i holiday/ -d out --recursive       a whole folder, one process
@@ -19,21 +21,19 @@ examples:
   cat photo.jpg | bshm -i - -o - > cutout.png
 
 other commands (each has its own --help):
-  bshm info        versions, engines, devices, weights and cache, for a bug report
-  bshm download    fetch the released BSHM weights once, verified
-  bshm verify      check the fetched weights against their recorded hash
-  bshm convert     turn a frozen TensorFlow graph into ONNX
+%s
 
 exit codes: 0 all done, 1 some photo failed (the others are written), 2 wrong usage,
 130 interrupted
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The parser of ``bshm``; its help lists the other commands and what they are for."""
     parser = argparse.ArgumentParser(
         prog="bshm",
         description="Cut people out of photos: RGBA PNGs with soft hair and clean edges.",
-        epilog=EXAMPLES,
+        epilog=EPILOG % "\n".join("  bshm %-11s %s" % command for command in commands.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -81,8 +81,15 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--engine",
         default="auto",
-        choices=("auto", *PACKAGES),
+        choices=("auto", *ENGINE_PACKAGES),
         help="what to run on (default: auto, what is installed and fits the weights)",
+    )
+    add(
+        "--threads",
+        type=_threads,
+        default=0,
+        metavar="N",
+        help="CPU threads to use (default: as many as this process has CPUs)",
     )
     add(
         "--max-pixels",
@@ -101,10 +108,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _megapixels(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value < 1e5:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError("invalid number of megapixels value: %r" % text)
     return value
 
 
-_megapixels.__name__ = "number of megapixels"  # argparse names the type in its message
+def _threads(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,4}", text):
+        raise argparse.ArgumentTypeError(
+            "expected a number of threads, 0 for all CPUs, got %r" % text
+        )
+    return int(text)

@@ -1,7 +1,8 @@
-"""What belongs in a bug report: versions, engines, devices, weights and cache."""
+"""``bshm info``: what belongs in a bug report."""
 
 from __future__ import annotations
 
+import logging
 import platform
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Iterator
 
 from bshm import __version__
+from bshm.cli import terminal
+from bshm.errors import BshmError
 from bshm.model import weights
 from bshm.model.cpus import cpu_limit
 from bshm.model.engine import installed
 
-PACKAGES = (
+REPORTED_PACKAGES = (
     "numpy",
     "opencv-python-headless",
     "opencv-python",
@@ -27,16 +30,16 @@ PACKAGES = (
 )
 
 
-def report() -> str:
-    """The report, a line a fact."""
-    return "\n".join("%-12s %s" % fact for fact in _facts())
+def run(arguments: list[str]) -> int:
+    terminal.parser("info", "Print what belongs in a bug report.").parse_args(arguments)
+    with terminal.without_chatter(terminal.verbose(False)):
+        report = "\n".join("%-12s %s" % fact for fact in _facts())
+    terminal.print_line(report)
+    return terminal.OK
 
 
 def _facts() -> Iterator[tuple[str, str]]:
-    yield (
-        "bshm",
-        "%s in %s" % (__version__, Path(__file__).resolve().parents[1]),
-    )
+    yield "bshm", "%s in %s" % (__version__, Path(__file__).resolve().parents[1])
     yield "python", "%s, %s" % (sys.version.split()[0], sys.executable)
     yield "system", "%s, %d CPUs usable" % (platform.platform(), cpu_limit())
     for name, version in _versions():
@@ -48,9 +51,11 @@ def _facts() -> Iterator[tuple[str, str]]:
 
         with Matting() as matting:
             chosen = matting.weights
-            yield "weights", "%s: %s (%s)" % (chosen.name, chosen.path, chosen.why)
+            why = terminal.with_hint(BshmError(chosen.why, code=chosen.code))
+            yield "weights", "%s: %s (%s)" % (chosen.name, chosen.path, why)
             yield "runs on", "%s, %s" % (chosen.engine, matting.note or matting.device)
     except Exception as error:  # a broken installation is what is reported most
+        logging.getLogger("bshm").debug("no matting here", exc_info=True)
         yield "fault", str(error)
     yield "cache", str(weights.cache())
 
@@ -60,7 +65,7 @@ def _versions() -> Iterator[tuple[str, str]]:
         from importlib.metadata import PackageNotFoundError, version
     else:
         from importlib_metadata import PackageNotFoundError, version
-    for name in PACKAGES:
+    for name in REPORTED_PACKAGES:
         try:
             yield name, version(name)
         except PackageNotFoundError:
@@ -74,5 +79,5 @@ def _gpus() -> list[str]:
         answer = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ["none seen: nvidia-smi does not run here"]
-    said = answer.stdout.decode(errors="replace").strip().splitlines()
-    return said or ["none seen: nvidia-smi shows nothing"]
+    lines = answer.stdout.decode(errors="replace").strip().splitlines()
+    return lines or ["none seen: nvidia-smi shows nothing"]

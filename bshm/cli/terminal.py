@@ -1,13 +1,148 @@
-"""A progress bar on stderr that stays out of the way of what is printed."""
+"""What the command line says: results on stdout, everything else on stderr, with hints."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import errno
+import importlib
+import logging
+import os
+import select
 import sys
-from typing import Any, Iterator
+from typing import Any, ContextManager, Iterator
+
+from bshm.errors import BshmError, OutputError, root_cause
+
+OK, FAILED = 0, 1  # exit codes
+# errno values that mean the reader of our output has gone (EINVAL on Windows).
+READER_LEFT_ERRNOS = (errno.EPIPE, errno.EIO, *([errno.EINVAL] if os.name == "nt" else []))
+
+# What can be done about an error, by its code; {subject} is what the error is about.
+HINTS = {
+    "named_pipe": "pipe the photo to `-i -` instead",
+    "no_photos_here": "--recursive looks into the folders below",
+    "too_many_pixels": "--max-pixels raises it",
+    "would_overwrite_input": "choose another folder with -d",
+    "foreign_file": "choose another folder with -d",
+    "released_missing": "`bshm download` fetches them",
+    "not_downloaded": "run `bshm download {subject}`",
+    "weights_damaged": "`bshm download` fetches it again",
+    "conversion_damaged": "`bshm convert` makes it again from tf_graph.pb",
+    "no_record": "`bshm download` writes one",
+    "needs_tensorflow": "`bshm convert` turns the graph into ONNX",
+}
 
 
-def start(count: int, quiet: bool) -> Any:
+def with_hint(error: BshmError) -> str:
+    """An error in one line, with what can be done about it."""
+    hint = HINTS.get(error.code)
+    return "%s; %s" % (error, hint.format(subject=error.subject)) if hint else str(error)
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    """The parser of a command beside cutting out."""
+    return argparse.ArgumentParser(prog="bshm " + name, description=description)
+
+
+def check_installation() -> None:
+    """Raise BshmError where a package does not load that every photo needs.
+
+    Of versions that do not fit together, NumPy raises AttributeError and others TypeError.
+    """
+    for module in ("numpy", "cv2", "PIL"):
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            logging.getLogger("bshm").debug("%s does not load", module, exc_info=True)
+            raise BshmError(
+                "numpy, pillow or opencv-python-headless is missing or broken, install it again: "
+                + root_cause(error),
+                code="broken_installation",
+            ) from error
+
+
+def verbose(asked: bool) -> bool:
+    """Whether -v or BSHM_VERBOSE=1 asks for more; if so, debug logging goes to stderr."""
+    if not asked and os.environ.get("BSHM_VERBOSE", "") in ("", "0"):
+        return False
+    log = logging.getLogger("bshm")
+    log.setLevel(logging.DEBUG)
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("bshm: %(message)s"))
+        log.addHandler(handler)
+    return True
+
+
+def say(line: str) -> None:
+    """A line for stderr. Nobody may be there any more; the work goes on."""
+    with contextlib.suppress(OSError):
+        print("bshm: " + line, file=sys.stderr, flush=True)
+
+
+def print_line(line: str) -> None:
+    """A line for stdout. Whoever reads there may leave, as ``head`` does: the work goes on."""
+    if sys.stdout is None:  # closed by the shell: only the files are wanted
+        return
+    try:
+        write_stdout(os.fsencode(line) + b"\n")  # paths as they are, also those that are not text
+    except OutputError as error:
+        if getattr(error.__cause__, "errno", 0) not in READER_LEFT_ERRNOS:
+            raise
+
+
+def write_stdout(data: bytes) -> None:
+    """All of it, past any buffer. Raises OutputError."""
+    if sys.stdout is None:
+        raise OutputError("cannot be written: it is closed", "stdout", "not_written")
+    try:
+        _write_all(sys.stdout.fileno(), data)
+    except OSError as error:
+        reason = "cannot be written: %s" % error.strerror
+        raise OutputError(reason, "stdout", "not_written") from error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, however little of it is taken at a time. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:  # a pipe that its other end made non-blocking
+            select.select([], [descriptor], [])
+
+
+def fill_closed_streams() -> None:
+    """Let no file that is opened take the number of a stream that the shell closed (``2>&-``)."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    if sys.stderr is None:  # print would turn to stdout
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - to the end of the process
+
+
+def without_chatter(verbose: bool) -> ContextManager[None]:
+    """Keep off stderr what frameworks say about themselves past all their settings for less."""
+    return contextlib.nullcontext() if verbose else _without_stderr()
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Nothing on stderr meanwhile, not even from libraries that write to its descriptor."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def progress(count: int, quiet: bool) -> Any:
     """A progress bar on a terminal when there is something to wait for, else a silent one."""
     if count < 2 or quiet or not sys.stderr.isatty():
         return _Silent()

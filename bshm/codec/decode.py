@@ -74,17 +74,18 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
                 picture.load()
                 return _photo(picture)
         except (Image.DecompressionBombError, *_DECODER_ERRORS) as error:
-            raise InputError("%s: %s" % (name, _verdict(kind, error))) from error
+            reason, code = _verdict(kind, error)
+            raise InputError(reason, name, code) from error
 
 
-def _verdict(kind: str, error: Exception) -> str:
-    """What is wrong with a file that a plugin gave up on."""
+def _verdict(kind: str, error: Exception) -> tuple[str, str]:
+    """What is wrong with a file that a plugin gave up on, and the code of that."""
     reason = " ".join(str(error).split())[:120] or type(error).__name__
     if isinstance(error, MemoryError):
-        return "not enough memory to decode this %s file" % kind
+        return "not enough memory to decode this %s file" % kind, "out_of_memory"
     if re.search("unknown|unsupported|not supported", reason, re.IGNORECASE):
-        return "%s files of this kind are not supported (%s)" % (kind, reason)
-    return "the %s file is truncated or damaged (%s)" % (kind, reason)
+        return "%s files of this kind are not supported (%s)" % (kind, reason), "unsupported_format"
+    return "the %s file is truncated or damaged (%s)" % (kind, reason), "damaged"
 
 
 def _check_pixels(size: tuple[int, int] | None, name: str, max_pixels: int) -> None:
@@ -92,11 +93,13 @@ def _check_pixels(size: tuple[int, int] | None, name: str, max_pixels: int) -> N
         return
     width, height = size
     if width <= 0 or height <= 0:
-        raise InputError("%s: the picture is empty (%d×%d pixels)" % (name, width, height))
+        raise InputError("the picture is empty (%d×%d pixels)" % (width, height), name, "damaged")
     if width * height > max_pixels:
         raise InputError(
-            "%s: %d×%d is %.1f megapixels, over the limit of %.1f; --max-pixels raises it"
-            % (name, width, height, width * height / 1e6, max_pixels / 1e6)
+            "%d×%d is %.1f megapixels, over the limit of %.1f"
+            % (width, height, width * height / 1e6, max_pixels / 1e6),
+            name,
+            "too_many_pixels",
         )
 
 
@@ -105,7 +108,7 @@ def _check_tiff(picture: Any, name: str, max_pixels: int) -> None:
     tags = picture.tag_v2
     new_subfile_type, sub_directories, dng_version = 254, 330, 50706
     if dng_version in tags or (tags.get(new_subfile_type, 0) & 1 and sub_directories in tags):
-        raise InputError("%s: %s" % (name, formats.RAW))
+        raise InputError(formats.RAW, name, "not_an_image")
     tile_width, tile_height = 322, 323
     if tile_width in tags and tile_height in tags:
         _check_pixels((tags[tile_width], tags[tile_height]), name, max_pixels)

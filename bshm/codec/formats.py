@@ -44,7 +44,7 @@ def recognise(data: bytes, name: str) -> tuple[str, str]:
     Raises InputError that says what ``name`` is instead of a photo.
     """
     if not data:
-        raise InputError("%s: the file is empty" % name)
+        raise InputError("the file is empty", name, "not_an_image")
     start = data[:4096]
     for kind, pattern, plugin in _FORMATS:
         if re.match(pattern, start, re.DOTALL):
@@ -55,9 +55,9 @@ def recognise(data: bytes, name: str) -> tuple[str, str]:
         start = start[3:]
     for verdict, pattern in _FOREIGN:
         if re.match(pattern, start, re.DOTALL | re.IGNORECASE):
-            raise InputError("%s: %s" % (name, verdict))
+            raise InputError(verdict, name, "not_an_image")
     known = ", ".join(kind for kind, _, _ in _FORMATS)
-    raise InputError("%s: is not an image (readable: %s)" % (name, known))
+    raise InputError("is not an image (readable: %s)" % known, name, "not_an_image")
 
 
 def opener(kind: str, plugin: str, name: str) -> Callable[[BytesIO], Any]:
@@ -76,7 +76,7 @@ def opener(kind: str, plugin: str, name: str) -> Callable[[BytesIO], Any]:
         if kind == "AVIF":  # Pillow reads it from 11.3 on, older releases of pillow-heif did
             return importlib.import_module("pillow_heif").AvifImageFile
     remedy = 'pip install "bshm[heic]" (Python 3.8 or newer)'
-    raise InputError("%s: to read %s, run: %s" % (name, kind, remedy))
+    raise InputError("to read %s, run: %s" % (kind, remedy), name, "unsupported_format")
 
 
 def claimed_size(kind: str, data: bytes) -> tuple[int, int] | None:

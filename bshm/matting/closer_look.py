@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import cv2
 import numpy as np
+
+from bshm.pictures import Box
 
 SMALL = 0.3  # a group of people under this share of the frame is looked at again, closer
 MARGIN = 0.25  # of the group's own size, added on each side
 MAX_CROPS = 4
 PERSON = 0.0005  # a spot under this share of the frame gets no closer look
 SPECK = 0.02  # a spot under this share of the largest one is nobody; a lone one always stays
-
-
-class Box(NamedTuple):
-    """A window in pixels: [top:bottom, left:right]."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def area(self) -> int:
-        return (self.bottom - self.top) * (self.right - self.left)
-
-    def overlaps(self, other: Box) -> bool:
-        return (
-            self.top < other.bottom
-            and other.top < self.bottom
-            and self.left < other.right
-            and other.left < self.right
-        )
-
-    def join(self, other: Box) -> Box:
-        return Box(
-            min(self.top, other.top),
-            max(self.bottom, other.bottom),
-            min(self.left, other.left),
-            max(self.right, other.right),
-        )
 
 
 def drop_specks(alpha: np.ndarray) -> np.ndarray:

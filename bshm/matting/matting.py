@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from bshm.matting import closer_look, edge_colours
 from bshm.matting.upsample import upsample
-from bshm.model import weights
-from bshm.model.engine import choose
-from bshm.timing import Timings
-
-if TYPE_CHECKING:
-    from bshm.model.onnx import OnnxEngine
-    from bshm.model.tensorflow import TensorFlowEngine
+from bshm.model import engine as engines
+from bshm.model import weights as weight_files
+from bshm.model.cpus import cpu_limit
+from bshm.timing import measure
 
 # The networks halve a photo six times, so they see whole cells of 64 × 64; 128 of them make
 # 896 × 512 of a 16:9 photo and 576 × 768 of a 3:4 portrait.
@@ -25,64 +22,81 @@ MAX_CELLS = 128
 
 
 class Matting:
-    """Cuts people out of photos. Safe to call from several threads; a context manager.
+    """Cuts people out of photos. Safe to call from any number of threads; a context manager.
+
+    At most ``threads`` forward passes run at once, for more of them would gain nothing and take
+    memory each; further callers wait for their turn.
 
     weights: ``auto`` (the released weights if they are in the cache, else the embedded ones),
         ``bshm-lite`` (the embedded ones), a ``.onnx`` or ``.pb`` file, a model folder, or a hub id
     device: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``
     engine: ``auto``, ``onnx`` or ``tensorflow``
+    threads: CPU threads to use; 0 is all that affinity and the container's quota allow. Any other
+        number is set for OpenCV, too, and there holds for the whole process.
 
-    Raises WeightsError (missing, damaged, not runnable here) and DeviceError (a device or an
-    engine that was asked for is not there or does not load). Never opens a network connection.
+    Raises ValueError (threads below 0), WeightsError (missing, damaged, not runnable here) and
+    DeviceError (a device or an engine that was asked for is not there or does not load). Never
+    opens a network connection.
     """
 
     def __init__(
-        self, *, weights: str = "auto", device: str = "auto", engine: str = "auto"
+        self,
+        *,
+        weights: str = "auto",
+        device: str = "auto",
+        engine: str = "auto",
+        threads: int = 0,
     ) -> None:
-        self.weights, self._engine = _load(weights, device, engine)
+        if threads < 0:
+            raise ValueError("expected a number of threads, 0 for all CPUs, got %d" % threads)
+        if threads:
+            cv2.setNumThreads(threads)
+        threads = threads or cpu_limit()
+        self.weights = weight_files.resolve(weights, engines.choose(engine))
+        self._engine = engines.start(self.weights.engine, str(self.weights.path), device, threads)
+        self._turn = threading.BoundedSemaphore(threads)
         self.device: str = self._engine.device
         self.note: str = self._engine.note
 
-    def alpha(self, rgb: np.ndarray, timings: Timings | None = None) -> np.ndarray:
+    def alpha(self, rgb: np.ndarray) -> np.ndarray:
         """Matte of a photo: uint8 RGB ``[H, W, 3]`` -> float32 ``[H, W]`` in 0-1.
 
-        Milliseconds of the stages are added to ``timings`` if given. Raises ValueError for
-        arrays of another shape or type, DeviceError after `close` or where the engine fails, and
-        WeightsError where the graph turns out to be none for matting.
+        Raises ValueError for arrays of another shape or type, DeviceError after `close` or where
+        the engine fails, and WeightsError where the graph turns out to be none for matting.
         """
         _check(rgb)
-        timings = Timings() if timings is None else timings
-        with timings.measure("forward"):
+        with measure("forward"):
             first, small = self._forward(rgb)
             boxes = closer_look.find_small_people(first, rgb.shape[:2])
-        with timings.measure("refine"):
+        with measure("refine"):
             alpha = upsample(first, rgb, small)
         for box in boxes:
             closer = rgb[box.top : box.bottom, box.left : box.right]
-            with timings.measure("forward"):
+            with measure("forward"):
                 again, small = self._forward(closer)
-            with timings.measure("refine"):
+            with measure("refine"):
                 closer_look.blend(alpha, upsample(again, closer, small), box)
         return alpha
 
-    def cutout(self, rgb: np.ndarray, timings: Timings | None = None) -> np.ndarray:
+    def cutout(self, rgb: np.ndarray) -> np.ndarray:
         """Cutout of a photo: uint8 RGB ``[H, W, 3]`` -> uint8 RGBA ``[H, W, 4]``.
 
         Straight alpha; colours at the edge are estimated free of the old background, and where
         alpha is 0 they are 0. Takes and raises the same as :meth:`alpha`.
         """
-        timings = Timings() if timings is None else timings
-        alpha = self.alpha(rgb, timings)
-        with timings.measure("foreground"):
+        alpha = self.alpha(rgb)
+        with measure("foreground"):
             return edge_colours.cutout(rgb, alpha)
 
     def _forward(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Alpha at the working size of a photo or of a part of one, and what the network saw."""
         height, width = working_size(rgb.shape[0], rgb.shape[1])
         shrinks = height * width < rgb.shape[0] * rgb.shape[1]
-        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        small = cv2.resize(rgb, (width, height), interpolation=way)
-        return closer_look.drop_specks(self._engine.alpha(small)), small
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        small = cv2.resize(rgb, (width, height), interpolation=method)
+        with self._turn:
+            alpha = self._engine.alpha(small)
+        return closer_look.drop_specks(alpha), small
 
     def close(self) -> None:
         """Free the engine's memory; the object cannot be used afterwards."""
@@ -132,17 +146,3 @@ def _check(rgb: np.ndarray) -> None:
             else type(rgb).__name__
         )
         raise ValueError("expected an RGB photo as a uint8 array [H, W, 3], got %s" % found)
-
-
-def _load(
-    name: str, device: str, engine: str
-) -> tuple[weights.Weights, OnnxEngine | TensorFlowEngine]:
-    """Weights and the engine that runs them; frameworks are imported only when used."""
-    chosen = weights.resolve(name, choose(engine))
-    if chosen.engine == "onnx":
-        from bshm.model.onnx import OnnxEngine
-
-        return chosen, OnnxEngine(str(chosen.path), device)
-    from bshm.model.tensorflow import TensorFlowEngine
-
-    return chosen, TensorFlowEngine(str(chosen.path), device)

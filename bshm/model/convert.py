@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bshm.model.tensorflow import TensorFlowEngine
 
-PACKAGES = ("tensorflow", "tf2onnx", "onnxruntime")
+NEEDED_PACKAGES = ("tensorflow", "tf2onnx", "onnxruntime")
 OPSET = 17  # with older ones, onnxruntime misreads sizes that the graph computes
 TOLERANCE = 2  # levels of 255
 
@@ -38,12 +38,15 @@ def convert(graph: str, model: str) -> Path:
     """
     target = Path(model)
     if target.suffix.lower() != ".onnx":
-        raise WeightsError("the file to write must end in .onnx, unlike %s" % model)
-    missing = [package for package in PACKAGES if not importlib.util.find_spec(package)]
+        raise WeightsError(
+            "the file to write must end in .onnx, unlike %s" % model, code="not_convertible"
+        )
+    missing = [package for package in NEEDED_PACKAGES if not importlib.util.find_spec(package)]
     if missing:
         raise DeviceError(
             "converting needs the package %s: pip install %s"
-            % (" and ".join(missing), " ".join(missing))
+            % (" and ".join(missing), " ".join(missing)),
+            code="engine_missing",
         )
     from bshm.model.tensorflow import TensorFlowEngine
 
@@ -77,7 +80,9 @@ def _translate(graph: str, path: Path) -> None:
             output_path=str(path),
         )
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise WeightsError("%s cannot be translated to ONNX: %s" % (graph, error)) from error
+        raise WeightsError(
+            "%s cannot be translated to ONNX: %s" % (graph, error), code="not_convertible"
+        ) from error
 
 
 def _compare(before: TensorFlowEngine, path: Path, graph: str) -> None:
@@ -93,7 +98,8 @@ def _compare(before: TensorFlowEngine, path: Path, graph: str) -> None:
             raise WeightsError(
                 "%s was not converted: on a picture of %d×%d pixels the alpha of the ONNX graph is "
                 "up to %d/255 off, and at most %d/255 is allowed"
-                % (graph, photo.shape[1], photo.shape[0], round(worst), TOLERANCE)
+                % (graph, photo.shape[1], photo.shape[0], round(worst), TOLERANCE),
+                code="not_convertible",
             )
 
 
@@ -124,7 +130,9 @@ def _temporary(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield path
     except OSError as error:
-        raise WeightsError("cannot write %s: %s" % (target, error.strerror)) from error
+        raise WeightsError(
+            "cannot write %s: %s" % (target, error.strerror), code="not_written"
+        ) from error
     finally:
         with contextlib.suppress(OSError):  # renamed, or never written
             path.unlink()

@@ -1,15 +1,14 @@
-"""Engines: run a matting graph on one framework each, behind the same small interface.
+"""Engines: each runs a matting graph on one framework, behind the same small interface.
 
-An engine is made from a graph file and a device, and has ``alpha(rgb)``,
-``close()``, ``device`` (what it runs on) and ``note`` (one line when ``auto`` had to do without
-a GPU that seemed to be there, else empty). The graph contract is ModelScope's for frozen matting
-graphs: float32 ``[H, W, 3]`` RGB in 0..255 goes in, straight uint8 RGBA ``[H, W, 4]`` comes out.
+The graph contract is ModelScope's for frozen matting graphs: float32 ``[H, W, 3]`` RGB in 0..255
+goes in, straight uint8 RGBA ``[H, W, 4]`` comes out.
 """
 
 from __future__ import annotations
 
+import abc
 import importlib.util
-import os
+import logging
 from typing import TYPE_CHECKING
 
 from bshm.errors import DeviceError, WeightsError, root_cause
@@ -17,14 +16,10 @@ from bshm.errors import DeviceError, WeightsError, root_cause
 if TYPE_CHECKING:
     import numpy as np
 
-# ONNX Runtime 1.32 writes a device id and usage data into the home folder and sends them to its
-# maker, unless it finds this when it is imported. Nothing here may open a connection.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
 INPUT = "input_image:0"
 OUTPUT = "output_png:0"
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
-PACKAGES = {"onnx": "onnxruntime", "tensorflow": "tensorflow"}
+ENGINE_PACKAGES = {"onnx": "onnxruntime", "tensorflow": "tensorflow"}
 
 CLOSED = "the engine is closed: make a new one"
 
@@ -32,12 +27,51 @@ CLOSED = "the engine is closed: make a new one"
 LOWEST_LEVEL, HIGHEST_LEVEL = 2, 253
 
 
+class Engine(abc.ABC):
+    """A matting graph that is ready to run, from any number of threads.
+
+    device: what it runs on, ``cpu``, ``cuda`` or ``tensorrt``
+    note: one line where ``auto`` had to do without a GPU that seemed to be there, else empty
+    """
+
+    device: str
+    note: str
+
+    @abc.abstractmethod
+    def alpha(self, rgb: np.ndarray) -> np.ndarray:
+        """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1.
+
+        Raises DeviceError (closed, or it fails there) and WeightsError (no answer of the contract).
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Free the graph's memory. The engine cannot be used afterwards, only closed again."""
+
+
+def start(name: str, path: str, device: str, threads: int) -> Engine:
+    """The engine of a name, with a graph file loaded; its framework is imported here.
+
+    threads: CPU threads of one forward pass
+
+    Raises WeightsError (no such file, damaged, another contract) and DeviceError (a device asked
+    for is not there, or the framework does not load; the message names the missing piece).
+    """
+    if name == "onnx":
+        from bshm.model.onnx import OnnxEngine
+
+        return OnnxEngine(path, device, threads)
+    from bshm.model.tensorflow import TensorFlowEngine
+
+    return TensorFlowEngine(path, device, threads)
+
+
 def installed() -> list[str]:
     """Names of the engines whose framework is installed, the preferred one first.
 
     Looks without importing: TensorFlow takes seconds.
     """
-    return [name for name, package in PACKAGES.items() if importlib.util.find_spec(package)]
+    return [name for name, package in ENGINE_PACKAGES.items() if importlib.util.find_spec(package)]
 
 
 def choose(name: str = "auto") -> list[str]:
@@ -49,11 +83,17 @@ def choose(name: str = "auto") -> list[str]:
     if name == "auto" and here:
         return here
     if name == "auto":
-        raise DeviceError("no engine is installed: pip install onnxruntime")
-    if name not in PACKAGES:
-        raise DeviceError("unknown engine %r: choose auto or %s" % (name, ", ".join(PACKAGES)))
+        raise DeviceError("no engine is installed: pip install onnxruntime", code="engine_missing")
+    if name not in ENGINE_PACKAGES:
+        raise DeviceError(
+            "unknown engine %r: choose auto or %s" % (name, ", ".join(ENGINE_PACKAGES)),
+            code="unknown_engine",
+        )
     if name not in here:
-        raise DeviceError("the engine %s needs the package %s" % (name, PACKAGES[name]))
+        raise DeviceError(
+            "the engine %s needs the package %s" % (name, ENGINE_PACKAGES[name]),
+            code="engine_missing",
+        )
     return [name]
 
 
@@ -65,13 +105,14 @@ def broken(name: str, error: Exception) -> DeviceError:
     """
     return DeviceError(
         "the engine %s needs the package %s, which does not load, install it again: %s"
-        % (name, PACKAGES[name], root_cause(error))
+        % (name, ENGINE_PACKAGES[name], root_cause(error)),
+        code="engine_broken",
     )
 
 
 def verbose() -> bool:
-    """Whether the frameworks' own logs are wanted on stderr: environment BSHM_VERBOSE=1."""
-    return os.environ.get("BSHM_VERBOSE", "") not in ("", "0")
+    """Whether the frameworks' own logs are wanted on stderr: the logger ``bshm`` is at DEBUG."""
+    return logging.getLogger("bshm").isEnabledFor(logging.DEBUG)
 
 
 def alpha_of(rgba: np.ndarray, rgb: np.ndarray) -> np.ndarray:
@@ -79,7 +120,8 @@ def alpha_of(rgba: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     if rgba.shape != (*rgb.shape[:2], 4):
         raise WeightsError(
             "the weights are not a matting graph: their answer to %s pixels has the shape %s"
-            % (list(rgb.shape), list(rgba.shape))
+            % (list(rgb.shape), list(rgba.shape)),
+            code="not_a_matting_graph",
         )
     return alpha_from_levels(rgba[..., 3])
 

@@ -107,7 +107,9 @@ def lock(model_id: str) -> Iterator[None]:
         from filelock import FileLock
 
         if folder.parts[0].startswith("~"):
-            raise WeightsError("you have no home folder: MODELSCOPE_CACHE names another one")
+            raise WeightsError(
+                "you have no home folder: MODELSCOPE_CACHE names another one", code="not_written"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder / ".bshm.lock")):
             yield
@@ -133,7 +135,8 @@ def _errors(model_id: str, revision: str | None) -> Iterator[None]:
         yield
     except ImportError as error:
         raise WeightsError(
-            "a download needs the package modelscope: pip install modelscope (%s)" % error
+            "a download needs the package modelscope: pip install modelscope (%s)" % error,
+            code="no_modelscope",
         ) from error
     except _sdk_errors() as error:
         wanted = model_id if revision is None else "%s %s" % (model_id, revision)
@@ -141,7 +144,9 @@ def _errors(model_id: str, revision: str | None) -> Iterator[None]:
         for link in _chain(error):
             # The SDK leaves its bars open; once nothing holds them they end, above our message.
             traceback.clear_frames(link.__traceback__)
-        raise WeightsError("cannot download %s: %s" % (wanted, reason)) from error
+        raise WeightsError(
+            "cannot download %s: %s" % (wanted, reason), code="not_downloadable"
+        ) from error
 
 
 def _sdk_errors() -> tuple[type[Exception], ...]:

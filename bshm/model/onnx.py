@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from bshm.errors import DeviceError, WeightsError
 from bshm.model.cpus import cpu_limit
-from bshm.model.engine import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, verbose
+from bshm.model.engine import CLOSED, DEVICES, INPUT, OUTPUT, Engine, alpha_of, broken, verbose
 
+# ONNX Runtime 1.32 writes a device id and usage data into the home folder and sends them to its
+# maker, unless it finds this when it is imported. Nothing here may open a connection.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 try:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
@@ -51,87 +54,92 @@ ERRORS = (
 )
 
 
-class OnnxEngine:
+class OnnxEngine(Engine):
     """A matting graph in one ONNX Runtime session; safe to call from several threads.
 
     path: an ``.onnx`` file of the contract in `bshm.model.engine`
     device: ``auto`` (CUDA where it works, else the CPU), ``cpu``, ``cuda`` or ``tensorrt``
+    threads: CPU threads of one forward pass; 0 is all that this process may use
 
     Raises WeightsError (no such file, damaged, another contract) and DeviceError (a device asked
     for is not there; the message names the missing piece).
     """
 
-    def __init__(self, path: str, device: str = "auto") -> None:
+    def __init__(self, path: str, device: str = "auto", threads: int = 0) -> None:
         if device not in DEVICES:
-            raise DeviceError("unknown device %r: choose one of %s" % (device, ", ".join(DEVICES)))
-        self._session, self.device, self.note = _start(path, device)
+            raise DeviceError(
+                "unknown device %r: choose one of %s" % (device, ", ".join(DEVICES)),
+                code="unknown_device",
+            )
+        self._session, self.device, self.note = _start(path, device, threads or cpu_limit())
         _check_contract(self._session, path)
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
-        """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1.
-
-        Raises DeviceError (closed, or it fails there) and WeightsError (no answer of the contract).
-        """
         session = self._session
         if session is None:
-            raise DeviceError(CLOSED)
+            raise DeviceError(CLOSED, code="closed")
         try:
             rgba = session.run([OUTPUT], {INPUT: rgb.astype("float32")})[0]
         except ERRORS as error:
             raise DeviceError(
                 "the graph failed on %d×%d pixels on %s: %s"
-                % (rgb.shape[1], rgb.shape[0], self.device, _first_line(error))
+                % (rgb.shape[1], rgb.shape[0], self.device, _first_line(error)),
+                code="forward_failed",
             ) from error
         return alpha_of(rgba, rgb)
 
     def close(self) -> None:
-        """Free the session's memory. The engine cannot be used afterwards, only closed again."""
         self._session = None
 
 
-def _start(path: str, device: str) -> tuple[Any, str, str]:
+def _start(path: str, device: str, threads: int) -> tuple[Any, str, str]:
     """Session, the device it runs on, and a note where `auto` could not use a GPU build."""
     if device != "auto":
-        return _open(path, device), device, ""
+        return _open(path, device, threads), device, ""
     note = ""
     if PROVIDERS["cuda"] in onnxruntime.get_available_providers():
         try:
-            return _open(path, "cuda"), "cuda", ""
+            return _open(path, "cuda", threads), "cuda", ""
         except DeviceError as error:
             note = "running on the CPU: %s" % error
-    return _open(path, "cpu"), "cpu", note
+    return _open(path, "cpu", threads), "cpu", note
 
 
-def _open(path: str, device: str) -> Any:
+def _open(path: str, device: str, threads: int) -> Any:
     """A session that really runs on `device`. Raises DeviceError, WeightsError."""
     providers = _providers(device)
     try:
         session = onnxruntime.InferenceSession(
             path,
-            _options(),
+            _options(threads),
             providers=providers,
             enable_fallback=0,  # its fallback prints to stdout and goes on without the GPU
         )
     except ERRORS as error:
         if not os.path.isfile(path):
-            raise WeightsError("no such weights file: %s" % path) from error
+            raise WeightsError(
+                "no such weights file: %s" % path, code="weights_not_found"
+            ) from error
         if device != "cpu" and not isinstance(error, (state.InvalidProtobuf, state.InvalidGraph)):
             reason = _missing_library(device) or _first_line(error)
-            raise DeviceError("%s does not work here: %s" % (device, reason)) from error
+            raise DeviceError(
+                "%s does not work here: %s" % (device, reason), code="device_missing"
+            ) from error
         raise WeightsError(
             "%s is not an ONNX graph this onnxruntime (%s) can run, or it is damaged: %s"
-            % (path, onnxruntime.__version__, _first_line(error))
+            % (path, onnxruntime.__version__, _first_line(error)),
+            code="not_a_matting_graph",
         ) from error
     if PROVIDERS[device] not in session.get_providers():
         reason = _missing_library(device) or "no usable NVIDIA GPU or driver was found"
-        raise DeviceError("%s does not work here: %s" % (device, reason))
+        raise DeviceError("%s does not work here: %s" % (device, reason), code="device_missing")
     return session
 
 
-def _options() -> Any:
+def _options(threads: int) -> Any:
     """Session options for a short start, photos of changing size and a shared machine."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = cpu_limit()
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Errors reach the user as exceptions; only fatal ones may write to stderr by themselves.
     options.log_severity_level = 2 if verbose() else 4
@@ -148,7 +156,8 @@ def _providers(device: str) -> list[tuple[str, dict]]:
     if PROVIDERS[device] not in available:
         raise DeviceError(
             "%s needs the package onnxruntime-gpu: the installed onnxruntime %s has only %s"
-            % (device, onnxruntime.__version__, ", ".join(available))
+            % (device, onnxruntime.__version__, ", ".join(available)),
+            code="device_missing",
         )
     chosen: list[tuple[str, dict]] = [(PROVIDERS["cpu"], {})]
     if device in ("cuda", "tensorrt"):
@@ -192,7 +201,8 @@ def _check_contract(session: Any, path: str) -> None:
         raise WeightsError(
             "%s is not a matting graph of the expected kind: it has %s; expected are %s "
             "tensor(float) [H, W, 3] and %s tensor(uint8) [H, W, 4]"
-            % (path, ", ".join(found), INPUT, OUTPUT)
+            % (path, ", ".join(found), INPUT, OUTPUT),
+            code="not_a_matting_graph",
         )
 
 

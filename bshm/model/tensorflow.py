@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bshm.errors import DeviceError, WeightsError
 from bshm.model.cpus import cpu_limit
-from bshm.model.engine import CLOSED, DEVICES, INPUT, OUTPUT, alpha_of, broken, verbose
+from bshm.model.engine import CLOSED, DEVICES, INPUT, OUTPUT, Engine, alpha_of, broken, verbose
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _import_lock = threading.Lock()
 
 
-class TensorFlowEngine:
+class TensorFlowEngine(Engine):
     """A frozen ``GraphDef`` in one TensorFlow session; safe to call from several threads.
 
     What TensorFlow 2 says on stderr as it starts is the caller's to hide: a descriptor is the
@@ -26,19 +26,25 @@ class TensorFlowEngine:
 
     path: a ``.pb`` file of the contract in `bshm.model.engine`
     device: ``auto`` (the GPU where TensorFlow can use one, else the CPU), ``cpu`` or ``cuda``
+    threads: CPU threads of one forward pass; 0 is all that this process may use
 
     GPU memory is taken as it is needed. Raises WeightsError (no such file, damaged, another
     contract) and DeviceError (a device asked for is not there; the message names what is missing).
     """
 
-    def __init__(self, path: str, device: str = "auto") -> None:
+    def __init__(self, path: str, device: str = "auto", threads: int = 0) -> None:
         if device not in DEVICES:
-            raise DeviceError("unknown device %r: choose one of %s" % (device, ", ".join(DEVICES)))
+            raise DeviceError(
+                "unknown device %r: choose one of %s" % (device, ", ".join(DEVICES)),
+                code="unknown_device",
+            )
         if device == "tensorrt":
-            raise DeviceError("tensorrt runs on the onnx engine only, not on tensorflow")
+            raise DeviceError(
+                "tensorrt runs on the onnx engine only, not on tensorflow", code="device_missing"
+            )
         self._tf = tf = _import_tensorflow()
-        graph = _load(tf, path)
-        count = cpu_limit()
+        graph = _read_graph(tf, path)
+        count = threads or cpu_limit()
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=count,
             inter_op_parallelism_threads=count,
@@ -54,31 +60,29 @@ class TensorFlowEngine:
             return "cuda", ""
         if device == "cuda":
             self.close()
-            raise DeviceError("cuda does not work here: %s" % _missing(self._tf))
+            raise DeviceError(
+                "cuda does not work here: %s" % _missing(self._tf), code="device_missing"
+            )
         if device == "auto" and _opens("libcuda.so.1"):
             return "cpu", "running on the CPU: %s" % _missing(self._tf)
         return "cpu", ""
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
-        """RGB uint8 ``[H, W, 3]`` to alpha, float32 ``[H, W]`` in 0..1.
-
-        Raises DeviceError (closed, or it fails there) and WeightsError (no answer of the contract).
-        """
         session = self._session
         if session is None:
-            raise DeviceError(CLOSED)
+            raise DeviceError(CLOSED, code="closed")
         try:
             rgba = session.run(OUTPUT, {INPUT: rgb.astype("float32")})
         except self._tf.errors.OpError as error:
             reason = error.message.split("\n\t [[")[0].splitlines()[-1]  # above the nodes' names
             raise DeviceError(
                 "the graph failed on %d×%d pixels on %s: %s"
-                % (rgb.shape[1], rgb.shape[0], self.device, reason)
+                % (rgb.shape[1], rgb.shape[0], self.device, reason),
+                code="forward_failed",
             ) from error
         return alpha_of(rgba, rgb)
 
     def close(self) -> None:
-        """Free the session's memory. The engine cannot be used afterwards, only closed again."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -105,7 +109,7 @@ def _import_tensorflow() -> Any:
     return tensorflow
 
 
-def _load(tf: Any, path: str) -> Any:
+def _read_graph(tf: Any, path: str) -> Any:
     """The file as a graph of the contract. Raises WeightsError."""
     from google.protobuf.message import DecodeError
 
@@ -118,12 +122,14 @@ def _load(tf: Any, path: str) -> Any:
             tf.import_graph_def(definition, name="")
     except OSError as error:
         raise WeightsError(
-            "cannot read the weights file %s: %s" % (path, error.strerror)
+            "cannot read the weights file %s: %s" % (path, error.strerror),
+            code="weights_unreadable",
         ) from error
     except (DecodeError, ValueError, tf.errors.OpError) as error:
         raise WeightsError(
             "%s is not a frozen graph this TensorFlow (%s) can run, or it is damaged: %s"
-            % (path, tf.__version__, str(error).strip().splitlines()[0])
+            % (path, tf.__version__, str(error).strip().splitlines()[0]),
+            code="not_a_matting_graph",
         ) from error
     _check_contract(tf, graph, path)
     return graph
@@ -147,7 +153,8 @@ def _check_contract(tf: Any, graph: Any, path: str) -> None:
                 INPUT,
                 OUTPUT,
                 ", ".join("%s (%s)" % (k, v.name) for k, v in found.items()) or "none",
-            )
+            ),
+            code="not_a_matting_graph",
         )
 
 
@@ -170,8 +177,8 @@ def _missing(tf: Any) -> str:
                     needs,
                 )
     return (
-        "TensorFlow %s, which needs %s, found no GPU that it can use "
-        "(BSHM_VERBOSE=1 shows its log)" % (tf.__version__, needs)
+        "TensorFlow %s, which needs %s, found no GPU that it can use; its own log, shown where "
+        "the logger bshm is at DEBUG, says why" % (tf.__version__, needs)
     )
 
 

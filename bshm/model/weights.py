@@ -19,6 +19,7 @@ from typing import NamedTuple, Sequence
 from bshm.disk import write_atomic
 from bshm.errors import OutputError, WeightsError
 from bshm.model import hub
+from bshm.model.engine import ENGINE_PACKAGES
 
 RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent.parent / "data"
@@ -28,11 +29,6 @@ EMBEDDED = {
     "bshm-lite.pb": "d7befcfcedf1ca9ed4f90ea1b7451c85c5aed340d149182118b6d0d85dd10c6c",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
-_REMEDIES = {  # where an engine is missing
-    "onnx": "pip install onnxruntime",
-    "tensorflow": "install tensorflow, or turn the graph into ONNX with `bshm convert`",
-}
-_DAMAGED = "%s is damaged: its sha256 is not the recorded one (%s)"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -43,6 +39,7 @@ class Weights(NamedTuple):
     name: str  # bshm-lite, a hub id, or the path as it was given
     engine: str  # onnx or tensorflow
     why: str  # what led to this choice, for people
+    code: str = ""  # what kept `auto` from the released weights, as an error has it
 
 
 def resolve(name: str, engines: Sequence[str]) -> Weights:
@@ -68,14 +65,13 @@ def resolve(name: str, engines: Sequence[str]) -> Weights:
     if HUB_ID.fullmatch(name) and path.suffix not in SUFFIXES.values():
         found = [folder for folder in _folders(name) if _model_files(folder)]
         if not found:
-            raise WeightsError(
-                "%s is not in the cache (%s): run `bshm download %s`"
-                % (name, " or ".join(map(str, hub.roots())), name)
-            )
+            reason = "is not in the cache (%s)" % " or ".join(map(str, hub.roots()))
+            raise WeightsError(reason, name, "not_downloaded")
         return _in_folders(found, name, engines)
     raise WeightsError(
         "no such weights: %s (expected auto, bshm-lite, a .onnx or .pb file, a model folder, "
-        "or a hub id like %s)" % (name, RELEASED)
+        "or a hub id like %s)" % (name, RELEASED),
+        code="weights_not_found",
     )
 
 
@@ -89,7 +85,8 @@ def download(model_id: str = RELEASED, revision: str | None = None) -> Path:
     """
     if not HUB_ID.fullmatch(model_id):
         raise WeightsError(
-            "%s is not a hub id: expected owner/name, like %s" % (model_id, RELEASED)
+            "%s is not a hub id: expected owner/name, like %s" % (model_id, RELEASED),
+            code="not_a_hub_id",
         )
     with hub.lock(model_id):
         path = _model_file(hub.download(model_id, revision), model_id)
@@ -118,9 +115,9 @@ def verify(name: str = RELEASED) -> Path:
     for file in dict.fromkeys(files):
         expected = _expected(file)
         if expected is None:
-            raise WeightsError("%s has no sha256 record (`bshm download` writes one)" % file)
+            raise WeightsError("%s has no sha256 record" % file, code="no_record")
         if _sha256(file) != expected:
-            raise WeightsError(_damaged(file))
+            raise _damaged(file)
     return DATA if name == "bshm-lite" else used
 
 
@@ -139,15 +136,16 @@ def cache() -> Path:
 
 def _auto(engines: Sequence[str]) -> Weights:
     """The released weights if they are there, whole and runnable; else the embedded ones."""
-    why = "the released weights are not downloaded (`bshm download`)"
+    why, code = "the released weights are not downloaded", "released_missing"
     for folder in _folders(RELEASED):
         if _model_files(folder):
-            why = "no installed engine runs the released weights in %s (`bshm convert`)" % folder
+            why = "no installed engine runs the released weights in %s" % folder
+            code = "needs_tensorflow"
         for path, engine in [(p, e) for e in engines for p in _model_files(folder, e)]:
-            why = _flaw(path)
+            why, code = _problem(path)
             if not why:
                 return Weights(path, RELEASED, engine, "the released weights are in the cache")
-    return _embedded(engines, why)
+    return _embedded(engines, why, code)
 
 
 def _folders(model_id: str) -> list[Path]:
@@ -160,22 +158,28 @@ def _folders(model_id: str) -> list[Path]:
     return sorted(hub.folders(model_id), key=fetched, reverse=True)
 
 
-def _flaw(path: Path) -> str:
-    """Why a released file is not taken by itself, or nothing."""
+def _problem(path: Path) -> tuple[str, str]:
+    """Why a released file is not taken by itself and the code of that, or nothing."""
     try:
         if _expected(path) is None:
-            return "%s was not checked yet (`bshm download` does)" % path
-        return "" if _is_whole(path) else _damaged(path)
-    except WeightsError as error:  # unreadable: the embedded weights will do
-        return str(error)
+            return "%s has no sha256 record" % path, "no_record"
+        if _is_whole(path):
+            return "", ""
+        error = _damaged(path)
+    except WeightsError as unreadable:  # the embedded weights will do
+        error = unreadable
+    return error.reason, error.code
 
 
-def _embedded(engines: Sequence[str], why: str) -> Weights:
+def _embedded(engines: Sequence[str], why: str, code: str = "") -> Weights:
     for engine in engines:
         path = DATA / ("bshm-lite" + SUFFIXES[engine])
         if os.path.isfile(path):
-            return Weights(path, "bshm-lite", engine, why)
-    raise WeightsError("the embedded weights are missing in %s: install bshm again" % DATA)
+            return Weights(path, "bshm-lite", engine, why, code)
+    raise WeightsError(
+        "the embedded weights are missing in %s: install bshm again" % DATA,
+        code="embedded_damaged",
+    )
 
 
 def _named(path: Path, name: str, engines: Sequence[str]) -> Weights:
@@ -183,27 +187,29 @@ def _named(path: Path, name: str, engines: Sequence[str]) -> Weights:
     for engine in engines:
         if SUFFIXES[engine] == path.suffix.lower():
             if not _is_whole(path):
-                raise WeightsError(_damaged(path))
+                raise _damaged(path)
             checked = "sha256 as recorded" if _expected(path) else "without a sha256 record"
             return Weights(path, name, engine, "asked for, " + checked)
     needed = [engine for engine, suffix in SUFFIXES.items() if suffix == path.suffix.lower()]
     if not needed:
-        raise WeightsError("%s is not a file of weights: expected .onnx or .pb" % path)
+        raise WeightsError(
+            "%s is not a file of weights: expected .onnx or .pb" % path, code="weights_not_found"
+        )
     raise WeightsError(
-        "%s needs the engine %s, and only %s is installed or asked for: %s"
-        % (path, needed[0], ", ".join(engines), _REMEDIES[needed[0]])
+        "%s needs the engine %s, and only %s is installed or asked for: pip install %s"
+        % (path, needed[0], ", ".join(engines), ENGINE_PACKAGES[needed[0]]),
+        code="needs_tensorflow" if needed[0] == "tensorflow" else "needs_onnxruntime",
     )
 
 
-def _damaged(path: Path) -> str:
-    """That a file is not what its record says, and how to have it anew."""
+def _damaged(path: Path) -> WeightsError:
+    """The error for a file that is not what its record says; the code tells how to replace it."""
+    reason = "%s is damaged: its sha256 is not the recorded one" % path
     if path.parent == DATA:
-        remedy = "install bshm again"
-    elif path.suffix == ".onnx" and os.path.isfile(path.with_name("tf_graph.pb")):
-        remedy = "`bshm convert` makes it again from tf_graph.pb"
-    else:
-        remedy = "`bshm download` fetches it again"
-    return _DAMAGED % (path, remedy)
+        return WeightsError(reason + "; install bshm again", code="embedded_damaged")
+    if path.suffix == ".onnx" and os.path.isfile(path.with_name("tf_graph.pb")):
+        return WeightsError(reason, code="conversion_damaged")
+    return WeightsError(reason, code="weights_damaged")
 
 
 def _in_folders(folders: Sequence[Path], name: str, engines: Sequence[str]) -> Weights:
@@ -211,13 +217,15 @@ def _in_folders(folders: Sequence[Path], name: str, engines: Sequence[str]) -> W
     files = files or [f for folder in folders for f in _model_files(folder)]
     if not files:
         raise WeightsError(
-            "no tf_graph.pb and no .onnx file in %s" % " or ".join(map(str, folders))
+            "no tf_graph.pb and no .onnx file in %s" % " or ".join(map(str, folders)),
+            code="weights_not_found",
         )
     rivals = [f for f in files if f.suffix == files[0].suffix and f.parent == files[0].parent]
     if len(rivals) > 1:
         raise WeightsError(
             "%s holds several graphs (%s): name the one to use"
-            % (rivals[0].parent, ", ".join(f.name for f in rivals))
+            % (rivals[0].parent, ", ".join(f.name for f in rivals)),
+            code="several_weights",
         )
     return _named(files[0], name, engines)._replace(name=name)
 
@@ -227,7 +235,8 @@ def _model_file(folder: Path, model_id: str) -> Path:
     if not files:
         raise WeightsError(
             "%s is not a matting model: neither tf_graph.pb nor an .onnx file is in %s"
-            % (model_id, folder)
+            % (model_id, folder),
+            code="not_a_matting_graph",
         )
     return files[0]
 
@@ -236,7 +245,11 @@ def _model_files(folder: Path, engine: str | None = None) -> list[Path]:
     """The files in a model folder that an engine (or any) could run."""
     graphs = [folder / "tf_graph.pb"] if os.path.isfile(folder / "tf_graph.pb") else []
     onnx = [path for path in hub.inside(folder) if path.suffix == ".onnx"]
-    return {"tensorflow": graphs, "onnx": onnx, None: graphs + onnx}[engine]
+    if engine == "tensorflow":
+        return graphs
+    if engine == "onnx":
+        return onnx
+    return graphs + onnx
 
 
 def _is_whole(path: Path) -> bool:
@@ -269,7 +282,9 @@ def _sha256(path: Path) -> str:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
     except OSError as error:
-        raise WeightsError("cannot read %s: %s" % (path, error.strerror)) from error
+        raise WeightsError(
+            "cannot read %s: %s" % (path, error.strerror), code="weights_unreadable"
+        ) from error
     return digest.hexdigest()
 
 
@@ -293,4 +308,6 @@ def _write_record(path: Path, sha256: str, fetched: float) -> None:
         known["fetched"] = fetched
         write_atomic(_record_path(path), json.dumps(known).encode())
     except (OSError, OutputError) as error:
-        raise WeightsError("cannot record the sha256 of %s: %s" % (path, error)) from error
+        raise WeightsError(
+            "cannot record the sha256 of %s: %s" % (path, error), code="not_written"
+        ) from error

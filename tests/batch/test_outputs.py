@@ -12,20 +12,21 @@ import pytest
 
 from bshm import disk
 from bshm.batch import outputs
-from bshm.batch.outputs import Inputs, Job
-from bshm.batch.sources import Source, expand
+from bshm.batch.outputs import OverwriteGuard, to_file
+from bshm.batch.sources import Kind, Source, expand
 from bshm.codec import png
 from bshm.errors import OutputError
+from bshm.pipeline import Recipe
 
 
 def finish(job):
     pixels = np.zeros((2, 3, 4), np.uint8)
-    data = png.encode_png(pixels, mark=outputs.mark(job.source, only_alpha=False))
+    data = png.encode_png(pixels, mark=outputs.mark(job.source, Recipe()))
     disk.write_atomic(job.output, data)
 
 
 def is_done(job):
-    return outputs.is_done(job, only_alpha=False)
+    return outputs.is_done(job, Recipe())
 
 
 def no_bytes():
@@ -34,14 +35,14 @@ def no_bytes():
 
 def test_equal_names_are_numbered_whatever_their_case_and_those_of_others():
     stems = ["a", "A", "a-2", "a", "b"]
-    jobs = outputs.plan([Source(stem, stem, no_bytes) for stem in stems], Path("out"))
+    jobs = outputs.plan([Source(stem, stem, no_bytes, Kind.MISSING) for stem in stems], Path("out"))
     names = [job.output.name for job in jobs]
     assert names == ["a.png", "A-2.png", "a-2-2.png", "a-3.png", "b.png"]
 
 
 def test_spellings_that_macos_takes_for_one_file_are_equal_names():
     stems = ["Zo\u00eb", "zoe\u0308", "\u017fo", "so"]
-    jobs = outputs.plan([Source(stem, stem, no_bytes) for stem in stems], Path("out"))
+    jobs = outputs.plan([Source(stem, stem, no_bytes, Kind.MISSING) for stem in stems], Path("out"))
     assert [job.output.stem[-2:] == "-2" for job in jobs] == [False, True, False, True]
 
 
@@ -51,7 +52,7 @@ def test_only_the_same_state_of_the_same_photo_is_done(tmp_path):
     [job] = outputs.plan(expand([str(photo)]), tmp_path / "out")
     assert not is_done(job)
     finish(job)
-    assert is_done(job) and not outputs.is_done(job, only_alpha=True)
+    assert is_done(job) and not outputs.is_done(job, Recipe(only_alpha=True))
     os.utime(str(photo), (1, 1))
     assert not is_done(job)
 
@@ -95,11 +96,11 @@ def test_inputs_are_spared_under_any_name(tmp_path, link):
     except OSError:
         pytest.skip("no links here")
     [source] = expand([str(photo)])
-    inputs = Inputs([Job(source, output)])
+    guard = OverwriteGuard([to_file(source, output)])
     with pytest.raises(OutputError, match="would overwrite an input"):
-        inputs.spare(Job(source, output))
-    inputs.spare(Job(source, tmp_path / "another.png"))
-    inputs.spare(Job(source, None))
+        guard.check(to_file(source, output))
+    guard.check(to_file(source, tmp_path / "another.png"))
+    guard.check(outputs.Job(source, bytes))
 
 
 def test_a_file_beside_the_photo_is_spared_unless_it_is_a_cutout_or_chosen(tmp_path):
@@ -108,18 +109,20 @@ def test_a_file_beside_the_photo_is_spared_unless_it_is_a_cutout_or_chosen(tmp_p
     other.write_bytes(b"another photo")
     [job] = outputs.plan(expand([str(photo)]), tmp_path)
     with pytest.raises(OutputError, match="a file that bshm did not make"):
-        Inputs([job]).spare(job)
-    Inputs([job]).spare(job._replace(chosen=True))
+        OverwriteGuard([job]).check(job)
+    OverwriteGuard([job]).check(job._replace(may_replace_foreign_file=True))
     finish(job)
-    Inputs([job]).spare(job)
+    OverwriteGuard([job]).check(job)
     [elsewhere] = outputs.plan(expand([str(photo)]), tmp_path / "out")
     elsewhere.output.parent.mkdir()
     elsewhere.output.write_bytes(b"of another tool")
-    Inputs([elsewhere]).spare(elsewhere)
+    OverwriteGuard([elsewhere]).check(elsewhere)
 
 
 def test_the_longest_names_have_room_for_extension_and_number(tmp_path):
-    sources = [Source("", stem, no_bytes) for stem in ("x" * 251, "x" * 251, "ü" * 127)]
+    sources = [
+        Source("", stem, no_bytes, Kind.MISSING) for stem in ("x" * 251, "x" * 251, "ü" * 127)
+    ]
     names = [job.output.name for job in outputs.plan(sources, tmp_path)]
     assert names == ["x" * 251 + ".png", "x" * 249 + "-2.png", "ü" * 125 + ".png"]
 

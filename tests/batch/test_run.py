@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bshm import disk
+from bshm import disk, pipeline
 from bshm.batch import outputs
-from bshm.batch import run as batch
-from bshm.batch.sources import Source, expand
+from bshm.batch import run as running
+from bshm.batch.run import Status, do_one, run_all
+from bshm.batch.sources import Kind, Source, expand
 from bshm.errors import DeviceError
+from bshm.pipeline import Recipe
 
 
 class Everybody:
@@ -23,28 +25,25 @@ class Everybody:
     def __init__(self):
         self.seen, self.most_held = [], 0
 
-    def alpha(self, rgb, timings=None):
-        return np.ones(rgb.shape[:2], np.float32)
-
-    def cutout(self, rgb, timings=None):
+    def alpha(self, rgb):
         self.seen.append(weakref.ref(rgb))
         self.most_held = max(self.most_held, sum(ref() is not None for ref in self.seen))
-        return np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+        return np.ones(rgb.shape[:2], np.float32)
 
     def close(self):
         pass
 
 
-def run(sources, out, matting=None, **options):
+def run(sources, out, matting=None, skip_existing=False):
     results = []
     jobs = outputs.plan(sources, out)
     load = partial(lambda matting: matting, matting or Everybody())
-    batch.run(jobs, load, results.append, batch.Options(**options))
+    run_all(jobs, load, results.append, Recipe(), skip_existing)
     return results
 
 
 def statuses(results):
-    return [result.status for result in results]
+    return [result.status.value for result in results]
 
 
 @pytest.fixture
@@ -78,10 +77,10 @@ def test_photo_that_is_replaced_after_it_was_read_is_not_taken_for_done(tmp_path
         Image.new("RGB", (90, 70)).save(source.path)
         return data
 
-    slow = Source(source.name, source.stem, read, source.path)
+    slow = Source(source.name, source.stem, read, Kind.FILE, source.path)
     assert statuses(run([slow], tmp_path / "out")) == ["done"]
     [result] = run([source], tmp_path / "out", skip_existing=True)
-    assert (result.status, result.width) == ("done", 90)
+    assert (result.status, result.width) == (Status.DONE, 90)
     assert statuses(run([source], tmp_path / "out", skip_existing=True)) == ["skipped"]
 
 
@@ -95,8 +94,8 @@ def test_five_thousand_photos_are_skipped_without_being_read(tmp_path, photos):
     sources = expand([str(folder)])
     results = run(sources, tmp_path / "out", everybody, skip_existing=True)
     assert len(results) == 4999 and len(everybody.seen) == 5001
-    others = {r.job.source.stem: r.status for r in results if r.status != "skipped"}
-    assert others == {"0012": "failed", "0042": "done"}
+    others = {r.job.source.stem: r.status for r in results if r.status is not Status.SKIPPED}
+    assert others == {"0012": Status.FAILED, "0042": Status.DONE}
 
 
 def test_few_files_are_held_before_their_turn(tmp_path, photos):
@@ -104,9 +103,9 @@ def test_few_files_are_held_before_their_turn(tmp_path, photos):
     ahead = []
 
     class Counting(Everybody):
-        def cutout(self, rgb, timings=None):
+        def alpha(self, rgb):
             ahead.append(len(read) - len(self.seen))
-            return super().cutout(rgb, timings)
+            return super().alpha(rgb)
 
     def reading(source):
         read.append(source)
@@ -114,11 +113,11 @@ def test_few_files_are_held_before_their_turn(tmp_path, photos):
 
     read = []
     sources = [
-        Source(source.name, source.stem, partial(reading, source), source.path)
+        Source(source.name, source.stem, partial(reading, source), Kind.FILE, source.path)
         for source in expand([str(photos(30))])
     ]
     assert statuses(run(sources, tmp_path / "out", Counting())) == ["done"] * 30
-    assert max(ahead) <= 1 + batch.DECODE_AHEAD
+    assert max(ahead) <= 1 + running.DECODE_AHEAD
 
 
 @pytest.mark.parametrize("stage", ["read", "matte", "write"])
@@ -135,33 +134,34 @@ def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypa
 
     calls, everybody = [], Everybody()
     owner, name = {
-        "read": (batch, "decode"),
-        "matte": (everybody, "cutout"),
-        "write": (batch.png, "encode_png"),
+        "read": (running, "decode"),
+        "matte": (everybody, "alpha"),
+        "write": (pipeline, "encode_png"),
     }[stage]
     monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
     results = run(expand([str(photos(4))]), tmp_path / "out", everybody)
     assert statuses(results) == ["done", "failed", "done", "done"]
-    assert "0001.png: " in results[1].error and "memory" in results[1].error
+    assert "0001.png: " in str(results[1].error) and "memory" in str(results[1].error)
 
 
 def test_what_nobody_foresaw_ends_one_photo_and_names_it(tmp_path, photos):
     class Odd(Everybody):
-        def cutout(self, rgb, timings=None):
+        def alpha(self, rgb):
             self.seen.append(rgb)
             if len(self.seen) == 2:
                 raise IndexError("index 3 is out of bounds")
             if len(self.seen) == 3:
-                raise DeviceError("the graph failed")
-            return np.dstack([rgb, rgb[..., 0]])
+                raise DeviceError("the graph failed", code="forward_failed")
+            return np.zeros(rgb.shape[:2], np.float32)
 
     folder = photos(4)
     results = run(expand([str(folder)]), tmp_path / "out", Odd())
     assert statuses(results) == ["done", "failed", "failed", "done"]
-    assert [result.error for result in results[1:3]] == [
+    assert [str(result.error) for result in results[1:3]] == [
         "%s: cannot be matted (IndexError: index 3 is out of bounds)" % (folder / "0001.png"),
         "%s: the graph failed" % (folder / "0002.png"),
     ]
+    assert [result.error.code for result in results[1:3]] == ["unexpected", "forward_failed"]
 
 
 @pytest.mark.parametrize("count", [1, 6])
@@ -181,7 +181,60 @@ def test_interrupted_what_is_being_written_is_finished_and_reported(
     monkeypatch.setattr(disk, "write_atomic", write_atomic)
     jobs = outputs.plan(expand([str(photos(count))]), tmp_path / "out")
     with pytest.raises(KeyboardInterrupt):
-        batch.run(jobs, Everybody, results.append, batch.Options(), check)
+        run_all(jobs, Everybody, results.append, Recipe(), stop_if_asked=check)
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert 1 <= len(written) <= 3
     assert [result.job.output.name for result in results] == written
+
+
+def test_one_by_one_and_overlapped_jobs_end_the_same(tmp_path, photos):
+    """A mixture of all that may become of a photo, done both ways."""
+
+    class Failing(Everybody):
+        def alpha(self, rgb):
+            if rgb.shape[:2] == (3, 3):
+                raise DeviceError("the graph failed", code="forward_failed")
+            return super().alpha(rgb)
+
+    def outcome(result):
+        fields = result.error and (str(result.error), result.error.code)
+        return result.status, result.width, result.height, fields, sorted(result.timings)
+
+    folder = photos(4)
+    (folder / "bad.jpg").write_bytes(b"no photo")
+    Image.new("RGB", (3, 3)).save(folder / "fails.png")
+    rgba = np.dstack(
+        [np.full((8, 8, 3), 90, np.uint8), np.arange(64, dtype=np.uint8).reshape(8, 8)]
+    )
+    Image.fromarray(rgba).save(folder / "transparent.png")
+    photo = folder / "0001.png"
+    sources = expand([str(folder), str(folder / "missing.jpg"), str(photo)])
+    results = {}
+    for way in ("one", "all"):
+        out = tmp_path / way
+        jobs = list(outputs.plan(sources, out))
+        jobs[-1] = outputs.to_file(jobs[-1].source, photo)  # would overwrite its input
+        jobs[0].output.parent.mkdir()
+        run([jobs[0].source], out)  # is done already
+        matting = Failing()
+        if way == "one":
+            results[way] = [do_one(job, matting, Recipe(), True) for job in jobs]
+        else:
+            results[way] = []
+            load = partial(lambda matting: matting, matting)
+            run_all(jobs, load, results[way].append, Recipe(), True)
+            results[way][1].timings.pop("load")
+    assert list(map(outcome, results["one"])) == list(map(outcome, results["all"]))
+    done = ["skipped", "done", "done", "done"]
+    assert statuses(results["one"]) == [*done, "failed", "failed", "done", "failed", "failed"]
+    written = [sorted(path.name for path in (tmp_path / way).iterdir()) for way in ("one", "all")]
+    assert written[0] == written[1] and len(written[0]) == 5
+    for name in written[0]:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "all" / name).read_bytes()
+
+
+def test_a_job_that_writes_to_a_stream_needs_no_file(photos):
+    taken = []
+    [source] = expand([str(photos(1))])
+    result = do_one(outputs.Job(source, taken.append), Everybody(), Recipe())
+    assert result.status is Status.DONE and taken[0].startswith(b"\x89PNG")

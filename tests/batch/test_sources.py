@@ -63,7 +63,7 @@ def test_recursive_keeps_where_each_photo_was(tmp_path):
 def test_folder_without_photos_is_an_error_that_names_it(tmp_path):
     made(tmp_path, "notes.txt", "below/a.jpg")
     [source] = expand([str(tmp_path)])
-    assert "no photos in this folder" in refusal(source) and "--recursive" in refusal(source)
+    assert "no photos in this folder" in refusal(source)
     [source] = expand([str(tmp_path / "below" / "..")], recursive=True)
     assert source.stem == "a"
 

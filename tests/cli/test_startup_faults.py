@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.helpers import PORTRAITS, ROOT
 
@@ -74,3 +76,39 @@ def test_an_engine_that_does_not_load_is_a_device_error(tmp_path, broken, engine
         "the engine %s needs the package %s, which does not load, install it again: %s\n"
         % (engine, broken, LINKER)
     )
+
+
+PATCHED = """
+import sys
+from bshm.matting import upsample
+def broken(*_):
+    raise IndexError("index 3 is out of bounds")
+upsample._colour_lines = broken
+from bshm.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("flags", "shown"), [([], False), (["-v"], True)])
+def test_a_fault_of_our_own_is_one_line_and_with_v_its_traceback(tmp_path, flags, shown):
+    large = tmp_path / "large.png"  # larger than what the network sees
+    Image.open(PHOTO).resize((1500, 1500)).save(large)
+    out = str(tmp_path / "out")
+    command = [sys.executable, "-c", PATCHED, *flags, "-i", str(large), "-d", out]
+    done = subprocess.run(command, cwd=str(ROOT), stdout=-1, stderr=-1)
+    said = done.stderr.decode()
+    assert done.returncode == 1
+    assert "large.png: cannot be matted (IndexError: index 3 is out of bounds)\n" in said
+    assert ("Traceback" in said) is shown and ("in broken" in said) is shown
+
+
+def test_a_broken_module_of_our_own_is_no_missing_package(tmp_path):
+    shutil.copytree(str(ROOT / "bshm"), str(tmp_path / "bshm"))
+    broken = tmp_path / "bshm" / "batch" / "outputs.py"
+    broken.write_text("(\n" + broken.read_text("utf-8"), "utf-8")
+    command = [sys.executable, "-m", "bshm", "-i", PHOTO]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=str(tmp_path), env=environment, stdout=-1, stderr=-1)
+    said = done.stderr.decode()
+    assert done.returncode == 1 and "SyntaxError" in said and "outputs.py" in said
+    assert "install it again" not in said

@@ -425,7 +425,7 @@ def test_pixel_limit_is_checked_before_anything_is_allocated(pixels):
     for name, data in cases.items():
         with pytest.raises(InputError) as caught:
             decode(data, name)
-        told = r"%s: \d+×\d+ is [\d.]+ megapixels, over the limit of 200.0; --max-pixels raises it"
+        told = r"%s: \d+×\d+ is [\d.]+ megapixels, over the limit of 200.0"
         assert re.fullmatch(told % re.escape(name), str(caught.value)), str(caught.value)
     pytest.importorskip("resource")
     for name in ("bomb.png", "extended.webp", "tile.tif"):
@@ -437,13 +437,13 @@ def test_pixel_limit_is_checked_before_anything_is_allocated(pixels):
             command, input=cases[name], stdout=-1, env=environment, check=True
         ).stdout.decode()
         message, grown = output.splitlines()
-        assert "--max-pixels" in message
+        assert "over the limit" in message
         assert int(grown) < 40_000, name  # KB; the pixels would take gigabytes
 
 
 def test_limit_is_inclusive_and_ours_not_pillows(pixels, monkeypatch, valid_file):
     size = pixels.shape[0] * pixels.shape[1]
-    with pytest.raises(InputError, match="--max-pixels"):
+    with pytest.raises(InputError, match="over the limit"):
         decode(valid_file.data, "photo", size - 1)
     # Far over Pillow's own limit, at which it would warn, and at twice that fail.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 16)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,6 +65,43 @@ def test_many_threads_get_the_same_mattes(matting):
         together = list(pool.map(matting.alpha, photos * 3))
     for index, alpha in enumerate(together):
         assert np.abs(alpha - alone[index % 3]).max() <= 1 / 255
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_more_forward_passes_at_once_than_threads(monkeypatch, threads):
+    """Each takes memory for itself; beyond the threads, more at once gain nothing."""
+    photo = np.zeros((64, 64, 3), np.uint8)
+    count, running, most = threading.Lock(), [], []
+    together = threading.Barrier(threads)
+
+    with Matting(weights="bshm-lite", threads=threads) as matting:
+
+        def alpha(rgb):
+            with count:
+                running.append(rgb)
+                most.append(len(running))
+            together.wait(30)  # passes only when as many as may are inside
+            with count:
+                running.pop()
+            return np.zeros(rgb.shape[:2], np.float32)
+
+        monkeypatch.setattr(matting._engine, "alpha", alpha)
+        with ThreadPoolExecutor(3 * threads) as pool:
+            list(pool.map(matting.alpha, [photo] * (3 * threads)))
+    assert max(most) == threads
+
+
+def test_threads_are_those_of_every_library():
+    program = (
+        "import cv2, bshm\n"
+        "matting = bshm.Matting(weights='bshm-lite', threads=1)\n"
+        "print(cv2.getNumThreads())"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=str(ROOT), stdout=-1, check=True, timeout=120)
+    assert done.stdout.split() == [b"1"]
+    with pytest.raises(ValueError, match="0 for all CPUs, got -1"):
+        Matting(threads=-1)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (700, 3), (33, 65), (100, 4000)])

@@ -11,7 +11,7 @@ import pytest
 from bshm.errors import DeviceError, WeightsError
 from bshm.model import convert, weights
 
-MISSING = [package for package in convert.PACKAGES if not importlib.util.find_spec(package)]
+MISSING = [package for package in convert.NEEDED_PACKAGES if not importlib.util.find_spec(package)]
 converts = pytest.mark.skipif(
     bool(MISSING), reason="converting needs %s, not installed" % ", ".join(MISSING)
 )

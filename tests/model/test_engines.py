@@ -19,7 +19,7 @@ from bshm.model.cpus import cpu_limit
 from bshm.model.engine import INPUT, OUTPUT, alpha_from_levels
 
 ROOT = Path(__file__).parents[2]
-HERE = {name: bool(importlib.util.find_spec(p)) for name, p in engines.PACKAGES.items()}
+HERE = {name: bool(importlib.util.find_spec(p)) for name, p in engines.ENGINE_PACKAGES.items()}
 has_onnx = importlib.util.find_spec("onnx") is not None
 
 
@@ -75,7 +75,7 @@ def tensorflow_graph(path: Path, inputs: str = INPUT, rows: int = 0, more: int =
 @pytest.fixture(params=["onnx", "tensorflow"])
 def kind(request):
     if not HERE[request.param]:
-        pytest.skip("the package %s is not installed" % engines.PACKAGES[request.param])
+        pytest.skip("the package %s is not installed" % engines.ENGINE_PACKAGES[request.param])
     if request.param == "onnx" and not has_onnx:
         pytest.skip("the package onnx, which writes the test graphs, is not installed")
     return request.param
@@ -273,6 +273,18 @@ def test_levels_that_mean_solid_and_nothing_are_exactly_that():
     assert abs(alpha - np.arange(256) / 255).max() < 2.01 / 255
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_engine_takes_as_many_threads_as_it_is_told(threads, monkeypatch):
+    (path,) = shipped("onnx")
+    from bshm.model import onnx
+
+    asked = []
+    options = onnx._options
+    monkeypatch.setattr(onnx, "_options", lambda n: asked.append(options(n)) or asked[-1])
+    engines.start("onnx", path, "cpu", threads).close()
+    assert [option.intra_op_num_threads for option in asked] == [threads]
+
+
 def test_an_engine_must_be_known_and_installed(monkeypatch):
     monkeypatch.setattr(engines, "installed", lambda: ["tensorflow"])
     assert engines.choose("auto") == engines.choose("tensorflow") == ["tensorflow"]
@@ -367,7 +379,7 @@ def shipped(*kinds: str) -> list[str]:
         if not SHIPPED[kind].is_file():
             pytest.skip("this checkout carries no %s" % SHIPPED[kind].name)
         if not HERE[kind]:
-            pytest.skip("the package %s is not installed" % engines.PACKAGES[kind])
+            pytest.skip("the package %s is not installed" % engines.ENGINE_PACKAGES[kind])
     return [str(SHIPPED[kind]) for kind in kinds]
 
 

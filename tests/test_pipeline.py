@@ -1,0 +1,69 @@
+"""One photo, done: the same for everybody who asks, with the photo's own transparency kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bshm.pictures import Box, Photo
+from bshm.pipeline import Cutout, Recipe, finish, render
+
+
+class Half:
+    """A stand-in for Matting that takes the left half for people."""
+
+    def alpha(self, rgb):
+        alpha = np.zeros(rgb.shape[:2], np.float32)
+        alpha[:, : rgb.shape[1] // 2] = 1
+        return alpha
+
+
+@pytest.fixture
+def photo():
+    """Grey, and in the file its upper half is transparent."""
+    alpha = np.full((8, 8), 255, np.uint8)
+    alpha[:4] = 0
+    return Photo(np.full((8, 8, 3), 90, np.uint8), b"profile", alpha)
+
+
+@pytest.mark.parametrize("only_alpha", [False, True])
+def test_what_was_transparent_in_the_photo_stays_so(photo, only_alpha):
+    cutout = render(photo, Half(), Recipe(only_alpha=only_alpha))
+    assert not cutout.matte[:4].any() and not cutout.matte[:, 4:].any()
+    assert (cutout.matte[4:, :4] == 255).all()
+    if not only_alpha:
+        assert not cutout.rgba[cutout.matte == 0].any()
+        assert (cutout.rgba[4:, :4] == (90, 90, 90, 255)).all()
+
+
+def test_rendered_is_finished_with_the_alpha_that_was_found(photo):
+    rendered = render(photo, Half(), Recipe())
+    finished = finish(photo, Half().alpha(photo.rgb), Recipe())
+    np.testing.assert_array_equal(rendered.pixels, finished.pixels)
+    assert rendered.icc == finished.icc == b"profile"
+
+
+def test_a_cutout_says_where_its_people_are(photo):
+    cutout = render(photo, Half(), Recipe())
+    assert cutout.box == Box(4, 8, 0, 4) and cutout.coverage == 0.25
+    assert cutout.alpha.dtype == np.float32 and set(np.unique(cutout.alpha)) == {0, 1}
+    nobody = Cutout(np.zeros((3, 5, 4), np.uint8))
+    assert nobody.box is None and nobody.coverage == 0
+
+
+def test_a_matte_alone_has_no_colours_and_says_so(photo):
+    with pytest.raises(ValueError, match="the matte alone"):
+        _ = render(photo, Half(), Recipe(only_alpha=True)).rgba
+
+
+def test_a_cutout_is_saved_as_it_is(photo, tmp_path):
+    cutout = render(photo._replace(icc=None), Half(), Recipe())
+    cutout.save(tmp_path / "new" / "cutout.png")
+    with Image.open(tmp_path / "new" / "cutout.png") as written:
+        np.testing.assert_array_equal(np.asarray(written), cutout.rgba)
+
+
+def test_recipes_whose_results_differ_have_fingerprints_that_differ():
+    assert Recipe().fingerprint() != Recipe(only_alpha=True).fingerprint()
+    assert Recipe().fingerprint() == Recipe(max_pixels=1).fingerprint()

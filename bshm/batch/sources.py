@@ -1,9 +1,9 @@
 """What the user named -> photos to do: a path, a folder, a quoted glob, a URL, or ``-`` for stdin.
 
 Folders and globs are listed at once, before anything is written, so that a run never takes its
-own outputs for photos; those of earlier runs are known by their mark and left out, unless they
-are named one by one. Whatever cannot be found becomes a photo that cannot be read, in its
-place, and the others go on.
+own outputs for photos. Outputs of earlier runs are recognised by their mark and left out, unless
+they are named one by one. What cannot be found becomes a photo that cannot be read, in its place,
+and the others go on.
 """
 
 from __future__ import annotations
@@ -176,9 +176,9 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
 
 
 def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
-    """Files that match, and of those only the ones with a photo's extension, if any has one.
+    """Files that match; if any has a photo's extension, only those that have one.
 
-    Own outputs are left out. Where only folders match, it is as if each had been named.
+    Own outputs are left out. Where only folders match, the result is as if each had been named.
     """
     root = pattern
     while not os.path.isdir(root) and root != os.path.dirname(root):

@@ -92,10 +92,10 @@ class Web:
             try:
                 return self._try(url, name, deadline)
             except _Trouble as trouble:
-                reason, code, asked = str(trouble), trouble.code, trouble.pause_s or 0
-                pause = max(asked, self.limits.backoff_s * 2**tried)
-                if asked > self.limits.retry_after_s:
-                    reason += " and asks to wait %g s" % round(asked)
+                reason, code, retry_after = str(trouble), trouble.code, trouble.pause_s or 0
+                pause = max(retry_after, self.limits.backoff_s * 2**tried)
+                if retry_after > self.limits.retry_after_s:
+                    reason += " and asks to wait %g s" % round(retry_after)
                     break
                 if time.monotonic() + pause > deadline:
                     break

@@ -74,28 +74,28 @@ def _sample() -> str:
 def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
     from bshm.batch.run import run_all
 
-    told = _Told(args, len(jobs))
+    report = _Report(args, len(jobs))
 
     def load_matting() -> Matting:
-        with told.bar.aside():
+        with report.bar.aside():
             return _load_matting(args)
 
     with signals.terminable() as stop_if_asked:
         try:
-            run_all(jobs, load_matting, told.tell, recipe, args.skip_existing, stop_if_asked)
-            told.bar.close()
+            run_all(jobs, load_matting, report.tell, recipe, args.skip_existing, stop_if_asked)
+            report.bar.close()
         except KeyboardInterrupt:
-            told.bar.close()
-            left = len(jobs) - sum(told.counts.values())
+            report.bar.close()
+            left = len(jobs) - sum(report.counts.values())
             advice = "; go on with --skip-existing" if left else ""
-            terminal.say("interrupted: %d done, %d left%s" % (told.counts["done"], left, advice))
+            terminal.say("interrupted: %d done, %d left%s" % (report.counts["done"], left, advice))
             _leave(signals.INTERRUPTED)
         except BshmError as error:
-            told.bar.close()
+            report.bar.close()
             terminal.say(terminal.with_hint(error))
             _leave(terminal.FAILED)
-    told.sum_up(len(jobs))
-    return terminal.FAILED if told.counts["failed"] else terminal.OK
+    report.sum_up(len(jobs))
+    return terminal.FAILED if report.counts["failed"] else terminal.OK
 
 
 def _leave(code: int) -> NoReturn:
@@ -119,8 +119,8 @@ def _load_matting(args: argparse.Namespace) -> Matting:
     return matting
 
 
-class _Told:
-    """What became of the photos so far, as it is told on stdout and stderr."""
+class _Report:
+    """What became of the photos so far, said on stdout and stderr."""
 
     def __init__(self, args: argparse.Namespace, jobs: int) -> None:
         self.args = args

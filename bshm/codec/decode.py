@@ -121,11 +121,11 @@ def _photo(picture: Any) -> Photo:
     orientation, profile = _orientation(picture), _profile(picture)
     key = picture.info.get("transparency")
     if picture.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
-        # Of 16 bits, and Pillow has made the pixels 8: none can be told to be of this very colour.
+        # The key has 16 bits, the pixels that Pillow made of them have 8: they cannot be compared.
         del picture.info["transparency"]
     transparent = picture.mode[-1] in "Aa" or "transparency" in picture.info
     deep = picture.mode[:1] in "IF"
-    eight_bits = _eight_bits(picture) if deep else lambda stripe: stripe
+    eight_bits = _DeepGrey(picture).convert if deep else lambda stripe: stripe
     to_rgb, icc = _to_rgb("L" if deep else picture.mode, profile)
     width, height = picture.size
     shape = (height, width) if orientation < 5 else (width, height)
@@ -171,39 +171,44 @@ def _orientation(picture: Any) -> int:
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
-def _eight_bits(picture: Any) -> Callable:
-    """How stripes of grey of more than 8 bits, or of floats, become ``L``, or ``LA`` if keyed."""
-    import numpy as np
-    from PIL import Image
+class _DeepGrey:
+    """Makes ``L`` of stripes of deep or float grey, or ``LA`` if a level is transparent."""
 
-    def stored(stripe: Any) -> np.ndarray:
-        values = np.asarray(stripe)
+    def __init__(self, picture: Any) -> None:
+        tags = getattr(picture, "tag_v2", {})
+        bits_per_sample, photometric, sample_format = 258, 262, 339
+        self.mode = picture.mode
+        self.transparent = picture.info.get("transparency")  # a PNG's, in its own depth
+        self.signed = tags.get(sample_format, (1,))[0] == 2
+        # Pillow inverts WhiteIsZero at 8 bits only.
+        self.negative = tags.get(photometric) == 0 and picture.mode != "F"
         if picture.mode == "F":
-            return np.where(np.isfinite(values), values, 0)
-        return values if signed or picture.mode != "I" else values.view(np.uint32)
+            highest = max(self._values(stripe).max() for _, _, stripe in _stripes(picture))
+            # White is 1.0 by convention, with headroom for highlights; else 8 or 16 bits as floats.
+            self.white = next((w for top, w in ((16, 1), (256, 255)) if highest <= top), 65535)
+        else:
+            self.white = (1 << (tags.get(bits_per_sample, (16,))[0] - self.signed)) - 1
 
-    def convert(stripe: Any) -> Any:
-        values = stored(stripe)
-        # WhiteIsZero is heeded by Pillow at 8 bits only.
-        scaled = (white - values if negative else values).astype(np.float32) * (255 / white) + 0.5
+    def convert(self, stripe: Any) -> Any:
+        import numpy as np
+        from PIL import Image
+
+        values = self._values(stripe)
+        levels = self.white - values if self.negative else values
+        scaled = levels.astype(np.float32) * (255 / self.white) + 0.5
         grey = np.clip(scaled, 0, 255).astype(np.uint8)
-        if transparent is None:
+        if self.transparent is None:
             return Image.fromarray(grey)
-        alpha = np.where(values == transparent, np.uint8(0), np.uint8(255))
+        alpha = np.where(values == self.transparent, np.uint8(0), np.uint8(255))
         return Image.fromarray(np.dstack([grey, alpha]))
 
-    tags = getattr(picture, "tag_v2", {})
-    bits_per_sample, photometric, sample_format = 258, 262, 339
-    transparent = picture.info.get("transparency")  # a PNG's, in its own depth
-    signed = tags.get(sample_format, (1,))[0] == 2
-    negative = tags.get(photometric) == 0 and picture.mode != "F"
-    if picture.mode == "F":
-        highest = max(stored(stripe).max() for _, _, stripe in _stripes(picture))
-        # White is 1.0 by convention, with headroom for highlights; else 8 or 16 bits as floats.
-        white = next((w for top, w in ((16, 1), (256, 255)) if highest <= top), 65535)
-    else:
-        white = (1 << (tags.get(bits_per_sample, (16,))[0] - signed)) - 1
-    return convert
+    def _values(self, stripe: Any) -> np.ndarray:
+        import numpy as np
+
+        values = np.asarray(stripe)
+        if self.mode == "F":
+            return np.where(np.isfinite(values), values, 0)
+        return values if self.signed or self.mode != "I" else values.view(np.uint32)
 
 
 def _profile(picture: Any) -> tuple[str, bytes]:

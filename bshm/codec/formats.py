@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, never by its name, and who decodes it."""
+"""What a file is, by its first bytes and never by its name, and which plugin decodes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PNGs: encoded, and known again on disk.
+"""PNGs: encoded, and recognised on disk by their mark.
 
 Importing this module does not load numpy.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BEGIN = 33  # bytes of the signature and the header
 _END = b"\0\0\0\0IEND\xaeB`\x82"
-# Keyword of the text that holds a mark; it is not compressed and of no language in particular.
+# Start of an iTXt chunk with a mark: the keyword, not compressed, no language, no translation.
 _KEYWORD = b"bshm\0\0\0\0\0"
 STRIPE_BYTES = 1 << 18  # bytes packed at a time, so that no second whole picture is made
 
@@ -26,11 +26,12 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
     """PNG of straight RGBA ``[H, W, 4]`` or grey ``[H, W]`` pixels, uint8.
 
     Lines are stored as differences to the left neighbour and packed by zlib's run-length
-    strategy, which on cutouts is twice as fast as Pillow's level 1, at about its size.
+    strategy. On cutouts that is about as fast as `cv2.imencode`, at the same size, without a second
+    whole picture in BGR order.
 
     icc: an RGB profile to embed; grey pixels take none
-    mark: a text to embed, which :func:`is_finished_png` can ask for and by which
-        :func:`is_own_png` knows the file
+    mark: a text to embed, which :func:`is_finished_png` compares and by which
+        :func:`is_own_png` recognises the file
 
     Raises ValueError for pixels of another type or shape.
     """

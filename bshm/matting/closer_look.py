@@ -1,4 +1,4 @@
-"""Where people are in a first look at a photo, and how a closer look is put into it."""
+"""A closer look at people who are small in the frame: where, and how it is put into the matte."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import numpy as np
 
 from bshm.pictures import Box
 
-SMALL = 0.3  # a group of people under this share of the frame is looked at again, closer
-MARGIN = 0.25  # of the group's own size, added on each side
+SMALL = 0.3  # share of the frame: a smaller group of people gets a closer look
+MARGIN = 0.25  # share of the group's own size, added on each side
 MAX_CROPS = 4
-PERSON = 0.0005  # a spot under this share of the frame gets no closer look
-SPECK = 0.02  # a spot under this share of the largest one is nobody; a lone one always stays
+PERSON = 0.0005  # share of the frame: a smaller spot gets no closer look
+# Share of the largest spot: smaller ones are cleared; a single spot is always kept.
+SPECK = 0.02
 
 
 def drop_specks(alpha: np.ndarray) -> np.ndarray:

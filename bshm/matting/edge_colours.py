@@ -23,14 +23,16 @@ import numpy as np
 
 from bshm.matting.planes import Window, bounds, split
 
-TILE = 256  # pixels
+TILE = 256  # pixels: side of the parts in which the photo is gone through
 GRID = 360  # cells along the side of a square photo: a cell is 4 pixels at 1080p
 FINE = 8  # pixels a cell: a larger photo is shrunk to that before alpha and I are multiplied
-WIDE = 32  # cells: radius of the windows of step 1
-NEAR = 8  # of step 2
-NARROW = (3, 2, 1)  # of each round of step 3
-PULL = np.float32(0.1)  # of step 1 on step 2, in pixels of alpha 1 for each pixel of the window
-TRACE = np.float32(1e-3)  # weight where there is none: F is sought where alpha is 0, and B at 1
+FAR_RADIUS = 32  # cells: of the windows of step 1
+NEAR_RADIUS = 8  # cells: of the windows of step 2
+FUSION_RADII = (3, 2, 1)  # cells: of each round of step 3
+# Share of a window's pixels: weight of step 1's estimate in step 2.
+FAR_PRIOR_WEIGHT = np.float32(0.1)
+# Pixels a cell: the weight given to any colour, so that F is defined where alpha is 0, and B at 1.
+EPSILON = np.float32(1e-3)
 
 
 def estimate(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -91,34 +93,69 @@ def _grid(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:
     means = _moments(rgb, alpha, cell)
     soft = ((means[0] > 0) & (means[0] < 1)).astype(np.uint8)
     grid = np.zeros((2, 3, *soft.shape), np.float32)
-    rows, cols = (slice(max(s.start - WIDE, 0), s.stop + WIDE) for s in bounds(soft))
+    rows, cols = (
+        slice(max(side.start - FAR_RADIUS, 0), side.stop + FAR_RADIUS) for side in bounds(soft)
+    )
     means = np.ascontiguousarray(means[:, rows, cols])
-    a, aa, aaa = means[:3]
-    b, bb = 1 - a, 1 - 2 * a + aa
-    wide_fore, wide_back = 1 / (_box(aa, WIDE) + TRACE), 1 / (_box(bb, WIDE) + TRACE)
-    ff, fb, fbb = _box(aa, NEAR) + PULL, _box(a - aa, NEAR), _box(bb, NEAR) + PULL
-    scale = 1 / (ff * fbb - fb * fb)
-    ff, fb, fbb = ff * scale, fb * scale, fbb * scale
-    rounds = []
-    for radius in NARROW:
-        rounds.append((radius, 1 / (_box(a, radius) + TRACE), 1 / (_box(b, radius) + TRACE)))
-    # Means over a cell of alpha (F + alpha r) are p F - q B + alpha² I, and so on.
-    p, q = a - aaa, aa - aaa
-    u, v = 2 * p - 3 * q + TRACE, p - 2 * q
-    p += TRACE
+    colours = _Colours(*means[:3])
     for c in range(3):
-        i, ai, aai = means[3 + c :: 3]
-        bbi = i - 2 * ai + aai
-        fore = (_box(aai, WIDE) + TRACE * i) * wide_fore
-        back = (_box(bbi, WIDE) + TRACE * i) * wide_back
-        by_a, by_b = _box(ai, NEAR) + PULL * fore, _box(i - ai, NEAR) + PULL * back
-        fore = np.clip(fbb * by_a - fb * by_b, 0, 255)
-        back = np.clip(ff * by_b - fb * by_a, 0, 255)
-        for radius, by_share, by_rest in rounds:
-            new_fore, new_back = p * fore - q * back + aai, u * back - v * fore + bbi
-            fore, back = _box(new_fore, radius) * by_share, _box(new_back, radius) * by_rest
+        fore, back = colours.of_channel(*means[3 + c :: 3])
         grid[0, c, rows, cols], grid[1, c, rows, cols] = fore, back
     return grid
+
+
+class _Colours:
+    """The three steps for a grid of cells; what follows from alpha alone is computed once.
+
+    a, aa, aaa: means over each cell of alpha, alpha² and alpha³, float32 ``[rows, cols]``
+    """
+
+    def __init__(self, a: np.ndarray, aa: np.ndarray, aaa: np.ndarray) -> None:
+        rest, rest_squared = 1 - a, 1 - 2 * a + aa  # means of 1 - alpha and of its square
+        # Step 1: one over the sums of the weights.
+        self.far_fore = 1 / (_box(aa, FAR_RADIUS) + EPSILON)
+        self.far_back = 1 / (_box(rest_squared, FAR_RADIUS) + EPSILON)
+        # Step 2: the inverse of the normal equations [[ff, fb], [fb, bb]] of F and B.
+        ff = _box(aa, NEAR_RADIUS) + FAR_PRIOR_WEIGHT
+        fb = _box(a - aa, NEAR_RADIUS)
+        bb = _box(rest_squared, NEAR_RADIUS) + FAR_PRIOR_WEIGHT
+        scale = 1 / (ff * bb - fb * fb)
+        self.ff, self.fb, self.bb = ff * scale, fb * scale, bb * scale
+        # Step 3: with r = I - alpha F - (1 - alpha) B, the means over a cell are
+        #   alpha (F + alpha r)             = p F - q B + alpha² I
+        #   (1 - alpha) (B + (1 - alpha) r) = u B - v F + (1 - alpha)² I
+        # where p, q, u, v are the means of alpha - alpha³, alpha² - alpha³,
+        # (1 - alpha) - (1 - alpha)³ = 2 p - 3 q and alpha (1 - alpha)² = p - 2 q.
+        p, q = a - aaa, aa - aaa
+        self.u, self.v = 2 * p - 3 * q + EPSILON, p - 2 * q
+        self.p, self.q = p + EPSILON, q
+        self.rounds = [
+            (
+                radius,
+                1 / (_box(a, radius) + EPSILON),
+                1 / (_box(rest, radius) + EPSILON),
+            )
+            for radius in FUSION_RADII
+        ]
+
+    def of_channel(
+        self, i: np.ndarray, ai: np.ndarray, aai: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """F and B of one channel from the means of I, alpha I and alpha² I."""
+        rest_squared_i = i - 2 * ai + aai
+        fore = (_box(aai, FAR_RADIUS) + EPSILON * i) * self.far_fore
+        back = (_box(rest_squared_i, FAR_RADIUS) + EPSILON * i) * self.far_back
+
+        by_fore = _box(ai, NEAR_RADIUS) + FAR_PRIOR_WEIGHT * fore
+        by_back = _box(i - ai, NEAR_RADIUS) + FAR_PRIOR_WEIGHT * back
+        fore = np.clip(self.bb * by_fore - self.fb * by_back, 0, 255)
+        back = np.clip(self.ff * by_back - self.fb * by_fore, 0, 255)
+
+        for radius, by_alpha, by_rest in self.rounds:
+            new_fore = self.p * fore - self.q * back + aai
+            new_back = self.u * back - self.v * fore + rest_squared_i
+            fore, back = _box(new_fore, radius) * by_alpha, _box(new_back, radius) * by_rest
+        return fore, back
 
 
 def _moments(rgb: np.ndarray, alpha: np.ndarray, cell: int) -> np.ndarray:

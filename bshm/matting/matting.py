@@ -1,4 +1,4 @@
-"""Photo in, matte or cutout out: the object that loads weights once and is called many times."""
+"""Matting: loads weights once, then gives the alpha of any number of photos."""
 
 from __future__ import annotations
 

@@ -16,27 +16,28 @@ that grows with the length of the edges, not with the photo.
 
 from __future__ import annotations
 
-import functools
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from bshm.matting.planes import bounds, split
 
-SNAP = 1.5 / 255  # closer than this to 0 or 1 is 0 or 1: the released BSHM says 254 for "solid"
-STRETCH = 0.5 / 255  # the same for results, which only have to survive rounding to 8 bits
+SNAP = 1.5 / 255  # alpha: closer to 0 or 1 is 0 or 1, for an answer in 8 bits is off by a level
+STRETCH = 0.5 / 255  # alpha: the same for results, which only have to survive rounding to 8 bits
 BLOCK = 128  # working-size pixels: the planes of a block stay in the processor's cache
-# Photo and working-size pixels. In larger tiles BLAS would share a product out to threads, which
-# costs more than it saves where they are busy.
-TILE, CELLS = (64, 112), (28, 52)
+# Photo and working-size pixels, rows and columns. In larger tiles BLAS would share a product out to
+# threads, which costs more than it saves where they are busy.
+TILE, TILE_CELLS = (64, 112), (28, 52)
 HALO = 3  # working-size pixels: two for `_sharpen`, one for `_fit`
 REACH = 3  # working-size pixels: one for `_fit`, two for bicubic weights
 # Range of alpha within reach: less is a haze that the photo must not print through, more an edge.
-STEP = (0.1, 0.5)
-MEANS = 2  # working-size pixels: radius of the local colours of either side
-PRIOR = np.float32(0.03)  # squared colour difference, of 3, that only just tells F from B
-RIDGE = np.float32(1e-3)  # on the slopes of colour lines
-TRACE = np.float32(1e-4)  # weight where there is none
+EDGE_RANGE = (0.1, 0.5)
+MEANS_RADIUS = 2  # working-size pixels: of the local colours of either side
+# Added to |F - B|² (three channels, 0-1): below it, F and B count as equal and alpha stays.
+EQUAL_COLOURS = np.float32(0.03)
+RIDGE = np.float32(1e-3)  # squared slopes of colour lines, so that flat windows have one
+EPSILON = np.float32(1e-4)  # pixels: the weight of any colour, where no other has one
 
 
 def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None) -> np.ndarray:
@@ -61,22 +62,22 @@ def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None
     if soft.any():
         if small is None or small.shape[:2] != (rows, cols):
             small = cv2.resize(rgb, (cols, rows), interpolation=cv2.INTER_AREA)
-        trust = np.clip((high - low - STEP[0]) / np.float32(STEP[1] - STEP[0]), 0, 1)
+        haze, edge = EDGE_RANGE
+        trust = np.clip((high - low - haze) / np.float32(edge - haze), 0, 1)
         planes = _colour_lines(alpha, small, trust)
-    weigh = functools.lru_cache(maxsize=1024)(_bicubic)
-    down = min(max(1, TILE[0] * rows // height), CELLS[0])
-    across = min(max(1, TILE[1] * cols // width), CELLS[1])
-    for y in range(0, rows, down):
-        top, bottom = _span(y, min(y + down, rows), rows, height)
-        for x in range(0, cols, across):
-            left, right = _span(x, min(x + across, cols), cols, width)
-            tile = np.s_[top:bottom, left:right]
-            if soft[y : y + down, x : x + across].any():
-                above, vertical = weigh(top, bottom, rows, height)
-                beside, horizontal = weigh(left, right, cols, width)
-                near = [vertical @ (plane[above, beside] @ horizontal.T) for plane in planes]
+    down = min(max(1, TILE[0] * rows // height), TILE_CELLS[0])
+    across = min(max(1, TILE[1] * cols // width), TILE_CELLS[1])
+    strips = _strips(cols, across, width)
+    for row in _strips(rows, down, height):
+        for column in strips:
+            tile = np.s_[row.start : row.stop, column.start : column.stop]
+            if soft[row.first : row.last, column.first : column.last].any():
+                near = [
+                    row.weights @ (plane[row.near, column.near] @ column.weights.T)
+                    for plane in planes
+                ]
                 out[tile] = _apply(near, rgb[tile])
-            elif alpha[y, x] == 1:
+            elif alpha[row.first, column.first] == 1:
                 out[tile] = 1
     return out
 
@@ -142,22 +143,22 @@ def _sharpen(alpha: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """
     squares = _total(colour * colour)
     means = _means(
-        np.concatenate([colour, alpha * colour, [alpha, squares, alpha * squares]]), MEANS
+        np.concatenate([colour, alpha * colour, [alpha, squares, alpha * squares]]), MEANS_RADIUS
     )
     whole, part, (share, whole_squares, part_squares) = means[:3], means[3:6], means[6:]
-    by_fore, by_back = 1 / (share + TRACE), 1 / (1 - share + TRACE)
-    fore = (part + TRACE * whole) * by_fore
-    back = ((1 + TRACE) * whole - part) * by_back
-    noise = np.maximum((part_squares + TRACE * whole_squares) * by_fore - _total(fore * fore), 0)
+    by_fore, by_back = 1 / (share + EPSILON), 1 / (1 - share + EPSILON)
+    fore = (part + EPSILON * whole) * by_fore
+    back = ((1 + EPSILON) * whole - part) * by_back
+    noise = np.maximum((part_squares + EPSILON * whole_squares) * by_fore - _total(fore * fore), 0)
     noise *= alpha * alpha
     rest = 1 - alpha
-    other = ((1 + TRACE) * whole_squares - part_squares) * by_back - _total(back * back)
+    other = ((1 + EPSILON) * whole_squares - part_squares) * by_back - _total(back * back)
     noise += rest * rest * np.maximum(other, 0)
     fore -= back
     left = colour - back - alpha * fore
     fore += (alpha - rest) * left  # F - B, either with its share of what is left
     # That correction leaves 2 alpha (1 - alpha) of the residual; half of it is the half step.
-    return alpha * rest * _total(fore * left) / (_total(fore * fore) + noise + PRIOR)
+    return alpha * rest * _total(fore * left) / (_total(fore * fore) + noise + EQUAL_COLOURS)
 
 
 def _total(planes: np.ndarray) -> np.ndarray:
@@ -187,6 +188,31 @@ def _fit(alpha: np.ndarray, colour: np.ndarray) -> np.ndarray:
         ]
     )
     return slopes / (rr * c00 + rg * c01 + rb * c02)
+
+
+class _Strip(NamedTuple):
+    """Rows or columns of tiles: working-size pixels ``first:last``, photo pixels ``start:stop``.
+
+    near: the working-size pixels that the photo's need
+    weights: float32 ``[stop - start, len(near)]``, of those for these
+    """
+
+    first: int
+    last: int
+    start: int
+    stop: int
+    near: slice
+    weights: np.ndarray
+
+
+def _strips(small: int, step: int, large: int) -> list[_Strip]:
+    """Strips of ``step`` working-size pixels over the side of a photo."""
+    strips = []
+    for first in range(0, small, step):
+        last = min(first + step, small)
+        start, stop = _span(first, last, small, large)
+        strips.append(_Strip(first, last, start, stop, *_bicubic(start, stop, small, large)))
+    return strips
 
 
 def _span(first: int, last: int, small: int, large: int) -> tuple[int, int]:

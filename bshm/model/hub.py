@@ -142,7 +142,7 @@ def _errors(model_id: str, revision: str | None) -> Iterator[None]:
         wanted = model_id if revision is None else "%s %s" % (model_id, revision)
         reason = _reason(error)
         for link in _chain(error):
-            # The SDK leaves its bars open; once nothing holds them they end, above our message.
+            # Drop references to the SDK's tqdm bars: they close before our message is printed.
             traceback.clear_frames(link.__traceback__)
         raise WeightsError(
             "cannot download %s: %s" % (wanted, reason), code="not_downloadable"

@@ -106,7 +106,7 @@ def test_tiles_leave_no_seams(hair, monkeypatch):
     for block, tile in ((10**6, 10**6), (13, 29)):
         monkeypatch.setattr("bshm.matting.upsample.BLOCK", block)
         monkeypatch.setattr("bshm.matting.upsample.TILE", (tile, tile + 10))
-        monkeypatch.setattr("bshm.matting.upsample.CELLS", (tile, tile))
+        monkeypatch.setattr("bshm.matting.upsample.TILE_CELLS", (tile, tile))
         assert np.abs(upsample(small, rgb) - usual).max() < 1e-4
 
 

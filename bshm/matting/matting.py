@@ -24,8 +24,8 @@ MAX_CELLS = 128
 class Matting:
     """Cuts people out of photos. Safe to call from any number of threads; a context manager.
 
-    At most ``threads`` forward passes run at once, for more of them would gain nothing and take
-    memory each; further callers wait for their turn.
+    At most ``threads`` photos are matted at once: more would gain nothing, and each takes memory.
+    Further callers wait for their turn.
 
     weights: ``auto`` (the released weights if they are in the cache, else the embedded ones),
         ``bshm-lite`` (the embedded ones), a ``.onnx`` or ``.pb`` file, a model folder, or a hub id
@@ -65,6 +65,10 @@ class Matting:
         the engine fails, and WeightsError where the graph turns out to be none for matting.
         """
         _check(rgb)
+        with self._turn:
+            return self._alpha(rgb)
+
+    def _alpha(self, rgb: np.ndarray) -> np.ndarray:
         with measure("forward"):
             first, small = self._forward(rgb)
             boxes = closer_look.find_small_people(first, rgb.shape[:2])
@@ -94,9 +98,7 @@ class Matting:
         shrinks = height * width < rgb.shape[0] * rgb.shape[1]
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         small = cv2.resize(rgb, (width, height), interpolation=method)
-        with self._turn:
-            alpha = self._engine.alpha(small)
-        return closer_look.drop_specks(alpha), small
+        return closer_look.drop_specks(self._engine.alpha(small)), small
 
     def close(self) -> None:
         """Free the engine's memory; the object cannot be used afterwards."""

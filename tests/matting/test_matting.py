@@ -68,7 +68,7 @@ def test_many_threads_get_the_same_mattes(matting):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_no_more_forward_passes_at_once_than_threads(monkeypatch, threads):
+def test_no_more_photos_at_once_than_threads(monkeypatch, threads):
     """Each takes memory for itself; beyond the threads, more at once gain nothing."""
     photo = np.zeros((64, 64, 3), np.uint8)
     count, running, most = threading.Lock(), [], []

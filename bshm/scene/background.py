@@ -1,0 +1,253 @@
+"""Backgrounds: what a text names, and the pixels of it at a given size.
+
+`parse` reads the text, without looking at any file; `paint` makes the pixels. Of a `Named` picture
+somebody else reads and decodes the file, and hands a `Picture` over.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Tuple, Union
+
+import cv2
+import numpy as np
+
+Colour = Tuple[int, int, int, int]  # red, green, blue, alpha: 0-255
+
+FITS = ("cover", "contain", "stretch", "tile")
+BLUR = 0.5  # strength of blur that names none
+CLEAR = (0, 0, 0, 0)
+
+_HEX = re.compile("#?(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})")
+_FUNCTION = re.compile(r"(rgb|hsl)a?\(\s*([^()]*?)\s*\)")
+
+
+class Gradient(NamedTuple):
+    """From one colour to the next, evenly spaced: down the picture, or outwards from its middle."""
+
+    colours: tuple[Colour, ...]
+    radial: bool = False
+
+
+class Blur(NamedTuple):
+    """The photo's own background, out of focus; strength 0-1."""
+
+    strength: float = BLUR
+
+
+class Named(NamedTuple):
+    """A picture that is still a file or an address."""
+
+    name: str
+
+
+class Picture(NamedTuple):
+    """A decoded picture: uint8 ``[H, W, 3]`` and, where it is not opaque, uint8 ``[H, W]``."""
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None = None
+
+
+class Flat(NamedTuple):
+    """One colour."""
+
+    colour: Colour
+
+
+Background = Union[Flat, Gradient, Blur, Named, Picture]
+
+
+def parse(text: str) -> Background:
+    """What a text names: a colour, a gradient, ``blur``, or else a file or an address.
+
+    - ``white``, ``#fff``, ``fff``, ``#ff000080``, ``rgb(0 0 0 / 50%)``, ``hsl(210, 40%, 60%)``,
+      ``transparent``: any CSS colour; hex needs no ``#``, which shells take for a comment
+    - ``white..#4b6190``, ``red..white..blue``: down the picture; ``radial:A..B``: from its middle
+    - ``blur``, ``blur:0.8``: the photo's own, 0 to 1
+
+    Raises ValueError, with what was expected.
+    """
+    text = text.strip()
+    if not text:
+        raise ValueError("expected a colour, A..B, blur, a file or an address; got an empty text")
+    head, _, rest = text.partition(":")
+    if head.lower() == "blur":
+        return Blur(_strength(rest, text) if ":" in text else BLUR)
+    radial = head.lower() == "radial"
+    parts = (rest if radial else text).split("..")
+    if len(parts) > 1:
+        colours = [colour(part) for part in parts]
+        found = [one for one in colours if one is not None]
+        if len(found) == len(colours):
+            return Gradient(tuple(found), radial)
+        if radial or found:  # not a path like ../beach.jpg
+            wrong = parts[colours.index(None)]
+            raise ValueError("%s: %r is no colour; a gradient is A..B" % (text, wrong.strip()))
+    if radial:
+        raise ValueError("%s: a radial gradient is radial:A..B" % text)
+    one = colour(text)
+    if one is not None:
+        return Flat(one)
+    if _FUNCTION.fullmatch(text.lower()) or text.startswith("#"):
+        raise ValueError("%s: no CSS colour; such as #4b6190, rgb(75 97 144) or white" % text)
+    return Named(text)
+
+
+def colour(text: str) -> Colour | None:
+    """RGBA of a CSS colour, or None where the text is none."""
+    text = text.strip().lower()
+    if text == "transparent":
+        return CLEAR
+    if _HEX.fullmatch(text):
+        digits = text.lstrip("#")
+        if len(digits) < 6:
+            digits = "".join(digit * 2 for digit in digits)
+        red, green, blue, alpha = bytes.fromhex((digits + "ff")[:8])
+        return red, green, blue, alpha
+    call = _FUNCTION.fullmatch(text)
+    if call:
+        return _function(call.group(1), call.group(2))
+    from PIL import ImageColor
+
+    named = ImageColor.colormap.get(text)
+    return None if named is None else (*ImageColor.getrgb(text)[:3], 255)  # type: ignore[return-value]
+
+
+def _function(kind: str, inside: str) -> Colour | None:
+    """RGBA of what stands between the brackets of ``rgb(...)`` or ``hsl(...)``."""
+    words = re.split(r"\s*[,/]\s*|\s+", inside)
+    if len(words) not in (3, 4):
+        return None
+    alpha = _number(words[3], 1) if len(words) == 4 else 1.0
+    if kind == "rgb":
+        values = [_number(word, 255) for word in words[:3]]
+        if None in values or alpha is None:
+            return None
+        channels = [value / 255 for value in values if value is not None]
+    else:
+        turn = _number(re.sub("deg$", "", words[0]), 1)
+        share = [_number(word, 1) if word.endswith("%") else None for word in words[1:3]]
+        if turn is None or alpha is None or share[0] is None or share[1] is None:
+            return None
+        import colorsys
+
+        channels = list(colorsys.hls_to_rgb(turn / 360 % 1, min(share[1], 1), min(share[0], 1)))
+    red, green, blue, level = (
+        max(0, min(255, round(value * 255))) for value in [*channels, alpha]
+    )
+    return red, green, blue, level
+
+
+def _number(text: str, whole: float) -> float | None:
+    """A number, or per cent of a whole."""
+    found = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))(%?)", text)
+    if not found:
+        return None
+    return float(found.group(1)) * (whole / 100 if found.group(2) else 1)
+
+
+def _strength(text: str, whole: str) -> float:
+    value = _number(text, 1)
+    if value is None or not 0 <= value <= 1:
+        raise ValueError("%s: blur takes a strength from 0 to 1, such as blur:0.5" % whole)
+    return value
+
+
+def paint(background: Flat | Gradient | Picture, size: tuple[int, int], fit: str) -> Picture:
+    """Its pixels at a size (height, width); a picture is laid out as ``fit`` says.
+
+    ``cover`` fills the frame and cuts what is over, ``contain`` shows all and leaves the rest
+    transparent, ``stretch`` bends, ``tile`` repeats at the picture's own size.
+    """
+    if isinstance(background, Picture):
+        return _lay_out(background, size, fit)
+    if isinstance(background, Gradient):
+        return _gradient(background, size)
+    pixels = np.empty((*size, 3), np.uint8)
+    pixels[:] = background.colour[:3]
+    level = background.colour[3]
+    return Picture(pixels, None if level == 255 else np.full(size, level, np.uint8))
+
+
+def _gradient(gradient: Gradient, size: tuple[int, int]) -> Picture:
+    """Mixed in coded values, premultiplied by alpha, as CSS does it."""
+    height, width = size
+    colours = np.float32(gradient.colours)
+    colours[:, :3] *= colours[:, 3:] / 255
+    stops = np.linspace(0, 1, len(colours))
+
+    def mix(at: np.ndarray) -> np.ndarray:
+        return np.stack([np.interp(at, stops, colours[:, c]) for c in range(4)], -1)
+
+    out = np.empty((height, width, 4), np.uint8)
+    rows = (np.arange(height) + 0.5) / height
+    columns = (np.arange(width) + 0.5) / width
+    if gradient.radial:
+        steps = 2048
+        table = _straight(mix(np.linspace(0, 1, steps)))
+        across = ((columns - 0.5) * 2) ** 2
+        for y, down in enumerate(((rows - 0.5) * 2) ** 2):  # the corners are the end
+            out[y] = table[(np.sqrt((across + down) / 2) * (steps - 1) + 0.5).astype(np.int32)]
+    else:
+        out[:] = _straight(mix(rows))[:, None]
+    clear = any(one[3] < 255 for one in gradient.colours)
+    return Picture(np.ascontiguousarray(out[..., :3]), out[..., 3].copy() if clear else None)
+
+
+def _straight(premultiplied: np.ndarray) -> np.ndarray:
+    out = premultiplied.copy()
+    out[..., :3] *= 255 / np.maximum(premultiplied[..., 3:], 1e-6)
+    return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+
+
+def _lay_out(picture: Picture, size: tuple[int, int], fit: str) -> Picture:
+    height, width = size
+    rows, columns = picture.rgb.shape[:2]
+    if fit == "stretch":
+        return _map(picture, lambda plane: _resize(plane, height, width))
+    if fit == "tile":
+        down, across = -(-height // rows), -(-width // columns)
+
+        def repeat(plane: np.ndarray) -> np.ndarray:
+            shape = (down, across) + (1,) * (plane.ndim - 2)
+            return np.ascontiguousarray(np.tile(plane, shape)[:height, :width])
+
+        return _map(picture, repeat)
+    if fit == "contain":
+        scale = min(height / rows, width / columns)
+        inner = (max(1, round(rows * scale)), max(1, round(columns * scale)))
+        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        clear = picture.alpha is None and inner != (height, width)
+        if clear:
+            picture = Picture(picture.rgb, np.full((rows, columns), 255, np.uint8))
+
+        def frame(plane: np.ndarray) -> np.ndarray:
+            out = np.zeros((height, width, *plane.shape[2:]), np.uint8)
+            out[top : top + inner[0], left : left + inner[1]] = _resize(plane, *inner)
+            return out
+
+        return _map(picture, frame)
+    # Of what is over, cover cuts half on either side.
+    scale = max(height / rows, width / columns)
+    high, wide = min(rows, round(height / scale)), min(columns, round(width / scale))
+    top, left = (rows - high) // 2, (columns - wide) // 2
+
+    def cut(plane: np.ndarray) -> np.ndarray:
+        part = plane[top : top + max(high, 1), left : left + max(wide, 1)]
+        return _resize(part, height, width)
+
+    return _map(picture, cut)
+
+
+def _map(picture: Picture, change) -> Picture:  # type: ignore[no-untyped-def]
+    return Picture(
+        change(picture.rgb), None if picture.alpha is None else change(picture.alpha)
+    )
+
+
+def _resize(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    if plane.shape[:2] == (height, width):
+        return plane.copy()
+    shrinks = height < plane.shape[0] or width < plane.shape[1]
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(plane, (width, height), interpolation=way)

@@ -1,0 +1,191 @@
+"""The photo's own background out of focus, with nothing of the person in it.
+
+A lens blurs light: so this is done in linear light, with a disc, which a lens makes of a point,
+and highlights that the photo cut off at white get some of their light back first, so that they
+bloom. Each pixel is the mean of what is background under the disc (normalised convolution, Knutsson
+and Westin 1993), so no colour of the person's spreads; far inside the person, where no background
+is near, ever wider means fill in, from one pyramid level to the next.
+
+Where the person stands on the ground, the ground at the feet is as far away as the person, and as
+sharp. Of a plane seen in perspective the blur grows in proportion to the height in the picture
+above (or below) the feet, up to the horizon; so it does here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from bshm.scene import tones
+
+WIDEST = 0.04  # of the photo's diagonal: radius of the disc at strength 1
+DISC = 7  # cells: about the radius at which the disc is applied
+CLEAR = 0.02  # alpha under which a pixel is background
+HIGHLIGHT = 0.75  # of linear light: what is brighter was cut off in part
+BLOOM = 4.0  # times as bright a white pixel is taken to have been
+LEVELS = 3  # discs between sharp and full where blur grows from the feet upwards
+
+
+class Ground(NamedTuple):
+    """Rows of the picture, in shares of its height: feet and horizon."""
+
+    feet: float
+    horizon: float
+
+
+def blur(
+    rgb: np.ndarray, alpha: np.ndarray, strength: float, ground: Ground | None = None
+) -> np.ndarray:
+    """The background of a photo out of focus, person left out: uint8 ``[H, W, 3]``.
+
+    rgb: the photo, uint8 ``[H, W, 3]``; alpha: float32 ``[H, W]`` in 0-1; strength: 0-1
+    ground: where the person stands in the frame; None blurs all alike
+    """
+    height, width = alpha.shape
+    radius = strength * WIDEST * float(np.hypot(height, width))
+    if ground is None:
+        return _grow(_disc(rgb, alpha, max(radius, 1.0)), height, width)
+    radii = [max(1.0, radius * (level + 1) / LEVELS) for level in range(LEVELS)]
+    levels = [_disc(rgb, alpha, one) for one in radii]
+    depth = _depth(ground, height) * LEVELS
+    out = np.empty_like(rgb)
+    rows = max(1, (1 << 18) // width)
+    for top in range(0, height, rows):
+        part = slice(top, min(top + rows, height))
+        out[part] = _between(rgb, alpha, levels, depth, part)
+    return out
+
+
+def _depth(ground: Ground, height: int) -> np.ndarray:
+    """Share of the full blur in each row, 0-1."""
+    at = (np.arange(height, dtype=np.float32) + 0.5) / height
+    span = max(ground.feet - ground.horizon, 1e-3)
+    return np.clip(np.abs(ground.feet - at) / span, 0, 1)
+
+
+def _between(
+    rgb: np.ndarray,
+    alpha: np.ndarray,
+    levels: list[np.ndarray],
+    depth: np.ndarray,
+    part: slice,
+) -> np.ndarray:
+    """Rows of the photo, each between the two levels of blur that its depth lies between."""
+    height, width = alpha.shape
+    share = depth[part]
+    out = np.zeros((len(share), width, 3), np.float32)
+    for number in range(int(share.min()), min(int(np.ceil(share.max())), LEVELS) + 1):
+        weight = np.maximum(1 - np.abs(share - number), 0)
+        if not weight.any():
+            continue
+        if number:
+            pixels = _grow(levels[number - 1], height, width, part)
+        else:
+            pixels = _sharp(rgb, alpha, levels[0], part)
+        out += pixels * weight[:, None, None]
+    return cv2.convertScaleAbs(out)
+
+
+def _sharp(rgb: np.ndarray, alpha: np.ndarray, first: np.ndarray, part: slice) -> np.ndarray:
+    """The photo itself; at and in the person, where it shows none of it, the least blur."""
+    height, width = alpha.shape
+    reach = 3  # pixels
+    near = slice(max(part.start - reach, 0), part.stop + reach)
+    person = cv2.dilate((alpha[near] > CLEAR).astype(np.float32), np.ones((2 * reach + 1,) * 2))
+    person = cv2.blur(person, (reach, reach))[part.start - near.start :][: part.stop - part.start]
+    person = person[..., None]
+    return rgb[part] + person * (_grow(first, height, width, part).astype(np.float32) - rgb[part])
+
+
+def _disc(rgb: np.ndarray, alpha: np.ndarray, radius: float) -> np.ndarray:
+    """Means of the background under a disc, coded uint8, at a size where the disc is small."""
+    shrink = max(1.0, radius / DISC)
+    light, weight = _shrunk(rgb, alpha, shrink)
+    light *= weight[..., None]
+    kernel = _kernel(radius / shrink)
+    sums = [cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT) for plane in
+            (*cv2.split(light), weight)]  # fmt: skip
+    total = sums.pop()
+    return tones.to_coded(_unbloom(_fill(cv2.merge(sums), np.maximum(total, 0))))
+
+
+def _shrunk(rgb: np.ndarray, alpha: np.ndarray, shrink: float) -> tuple[np.ndarray, np.ndarray]:
+    """Linear light of the background, and how much of each cell is background."""
+    height, width = alpha.shape
+    size = max(2, round(width / shrink)), max(2, round(height / shrink))
+    clear = cv2.inRange(alpha, -1.0, CLEAR)
+    clear = cv2.erode(clear, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    clear &= 1
+    share = cv2.resize(clear, size, interpolation=cv2.INTER_NEAREST) if shrink <= 1 else None
+    if share is not None:
+        return _bloom(tones.to_linear(rgb)), share.astype(np.float32)
+    weight = np.zeros((size[1], size[0]), np.float32)
+    light = np.zeros((size[1], size[0], 3), np.float32)
+    # In stripes of whole cells, so that no second photo in floats is made.
+    step = max(1, int((1 << 19) / width / shrink))
+    for top in range(0, size[1], step):
+        bottom = min(top + step, size[1])
+        part = slice(round(top * height / size[1]), round(bottom * height / size[1]))
+        inside = clear[part].astype(np.float32)
+        lit = _bloom(tones.to_linear(rgb[part])) * inside[..., None]
+        shape = (size[0], bottom - top)
+        weight[top:bottom] = cv2.resize(inside, shape, interpolation=cv2.INTER_AREA)
+        light[top:bottom] = cv2.resize(lit, shape, interpolation=cv2.INTER_AREA)
+    light /= np.maximum(weight, 1e-6)[..., None]
+    return light, weight
+
+
+def _bloom(light: np.ndarray) -> np.ndarray:
+    """Highlights, cut off at 1 by the photo, with some of the light that they had."""
+    over = np.maximum(light.min(axis=2) - HIGHLIGHT, 0) * (1 / (1 - HIGHLIGHT))
+    return light * (1 + (BLOOM - 1) * over**2)[..., None]
+
+
+def _unbloom(light: np.ndarray) -> np.ndarray:
+    """What is over 1 is cut off, but keeps its colour for a while."""
+    return np.minimum(light, 1)
+
+
+def _kernel(radius: float) -> np.ndarray:
+    """A disc with an edge one cell wide; its sum is 1."""
+    reach = int(np.ceil(radius))
+    across = np.arange(-reach, reach + 1, dtype=np.float32)
+    far = np.sqrt(across[None] ** 2 + across[:, None] ** 2)
+    disc = np.clip(radius + 0.5 - far, 0, 1)
+    return disc / disc.sum()
+
+
+def _fill(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Sums over their weights; where weights are low, those of coarser levels join in."""
+    enough = np.float32(0.05)  # of a disc: less of it counts less and less
+    if min(total.shape) > 2:
+        size = (max(1, total.shape[1] // 2), max(1, total.shape[0] // 2))
+        coarse = _fill(
+            cv2.resize(sums, size, interpolation=cv2.INTER_AREA),
+            cv2.resize(total, size, interpolation=cv2.INTER_AREA),
+        )
+        below = cv2.resize(coarse, total.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    else:
+        below = np.empty_like(sums)
+        below[:] = sums.sum((0, 1)) / max(float(total.sum()), 1e-6)
+    share = np.minimum(total / enough, 1)[..., None]
+    return below + share * (sums / np.maximum(total, 1e-6)[..., None] - below)
+
+
+def _grow(small: np.ndarray, height: int, width: int, part: slice | None = None) -> np.ndarray:
+    """A small picture, smooth as it is, at full size, or rows of it there."""
+    if part is None:
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    scale = small.shape[0] / height
+    move = np.float32([[small.shape[1] / width, 0, 0], [0, scale, 0]])
+    move[0, 2] = move[0, 0] / 2 - 0.5
+    move[1, 2] = (part.start + 0.5) * scale - 0.5
+    return cv2.warpAffine(
+        small,
+        move,
+        (width, part.stop - part.start),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )

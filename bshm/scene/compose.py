@@ -1,0 +1,270 @@
+"""A cutout on something new: what is estimated once, and what is done to each picture."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+
+from bshm.scene import background, blur, grids, light, place, shadow, tones
+from bshm.scene.background import Background, Blur, Flat, Gradient, Picture
+from bshm.scene.grids import Window
+
+TILE = 256  # pixels
+PLAIN = (Flat, Gradient)  # drawn, not seen: they light nobody
+
+
+class Scene(NamedTuple):
+    """What was asked for.
+
+    behind: None leaves the person on nothing
+    fit: how a picture fills the frame, one of `background.FITS`
+    position: where the person goes, as `place.parse` reads it
+    scale: how large the person is, 1 as in the photo
+    light: 0-1, how far the person's colours follow the background; None does so for pictures only
+    shadow: see `shadow.parse`
+    """
+
+    behind: Background | None = None
+    fit: str = "cover"
+    position: tuple[float | None, float | None] = (None, None)
+    scale: float = 1.0
+    light: float | None = None
+    shadow: shadow.Wish = shadow.Wish("none")
+
+
+class Look(NamedTuple):
+    """What was estimated: plain numbers, which a film may let glide from frame to frame."""
+
+    place: place.Place
+    light: light.Light
+    shadow: shadow.Shadow
+
+
+class Composite(NamedTuple):
+    """The finished picture.
+
+    pixels: uint8, ``[H, W, 3]``, or ``[H, W, 4]`` of straight alpha where not all is opaque
+    grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
+    """
+
+    pixels: np.ndarray
+    grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+def compose(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, colours: np.ndarray) -> Composite:
+    """A photo's person in a scene.
+
+    rgb: the photo, uint8 ``[H, W, 3]``; alpha: its matte, float32 ``[H, W]`` in 0-1
+    colours: the person's own, free of the old background, uint8 ``[H, W, 3]``
+    """
+    behind = paint(scene, rgb, alpha)
+    return apply(estimate(scene, rgb, alpha, behind), alpha, colours, behind)
+
+
+def paint(scene: Scene, rgb: np.ndarray, alpha: np.ndarray) -> Picture | None:
+    """The background at the photo's size; None is nothing."""
+    if scene.behind is None:
+        return None
+    if isinstance(scene.behind, background.Named):
+        raise ValueError("the picture %s is to be decoded first" % scene.behind.name)
+    if isinstance(scene.behind, Blur):
+        return Picture(blur.blur(rgb, alpha, scene.behind.strength, feet(alpha)))
+    return background.paint(scene.behind, alpha.shape, scene.fit)  # type: ignore[arg-type]
+
+
+def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture | None) -> Look:
+    """The numbers of a look. ``behind`` as `paint` makes it."""
+    where = place.estimate(alpha, scene.position, scale=scene.scale)
+    lit = light.Light()
+    strength = scene.light
+    if strength is None:
+        strength = 0.0 if isinstance(scene.behind, PLAIN) else 1.0
+    if behind is not None and strength and not isinstance(scene.behind, Blur):
+        old, new = light.probe(rgb, 1 - _thumb(alpha)), light.probe(behind.rgb)
+        lit = light.estimate(old, new, strength)
+    opaque = behind.rgb if behind is not None and behind.alpha is None else None
+    cast = shadow.estimate(scene.shadow, place.move(_thumb(alpha), _scaled(where, alpha)), lit, opaque)
+    return Look(where, lit, cast)
+
+
+def apply(
+    look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None
+) -> Composite:
+    """The person on ``behind``, whose pixels may be overwritten."""
+    alpha, colours = place.move(alpha, look.place), place.move(colours, look.place)
+    grown = (0, 0, 0, 0)
+    if behind is None:
+        grown = _margins(look.shadow, alpha)
+        if any(grown):
+            left, top, right, bottom = grown
+            alpha, colours = (
+                cv2.copyMakeBorder(plane, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
+                for plane in (alpha, colours)
+            )
+    maps = _Maps(look, alpha, behind)
+    if behind is None or behind.alpha is not None:
+        out = np.zeros((*alpha.shape, 4), np.uint8)
+        for tile in _tiles(alpha.shape):
+            out[tile] = _clear_tile(maps, tile, alpha, colours, behind)
+    else:
+        out = behind.rgb
+        for tile in _tiles(alpha.shape):
+            _opaque_tile(maps, tile, alpha, colours, out)
+    return Composite(out, grown)
+
+
+Numbers = TypeVar("Numbers", bound=tuple)
+
+
+def ease(before: Numbers, now: Numbers, share: float) -> Numbers:
+    """``share`` of the way from one look (or light, or shadow) to another, number by number."""
+
+    def between(old: Any, new: Any) -> Any:
+        return ease(old, new, share) if isinstance(old, tuple) else old + share * (new - old)
+
+    return type(now)(*(between(old, new) for old, new in zip(before, now)))
+
+
+def feet(alpha: np.ndarray) -> blur.Ground | None:
+    """Where somebody stands in the frame, or None: rows of feet and horizon, in shares."""
+    small = grids.shrink(alpha, grids.grid_size(*alpha.shape))
+    standing = [one for one in shadow.people(small) if one.stands]
+    if not standing:
+        return None
+    tallest = max(standing, key=lambda one: one.height)
+    middle = float(np.flatnonzero(tallest.alpha.max(axis=0) > 0.5).mean())
+    foot = tallest.level + tallest.slope * middle
+    eyes = 0.07  # of the height, below the top of the head: cameras are held at eye level
+    return blur.Ground(foot / len(small), (foot - (1 - eyes) * tallest.height) / len(small))
+
+
+def _thumb(alpha: np.ndarray) -> np.ndarray:
+    return grids.shrink(alpha, grids.grid_size(*alpha.shape))
+
+
+def _scaled(where: place.Place, alpha: np.ndarray) -> place.Place:
+    """The same place in the thumb of a matte."""
+    shrink = grids.grid_size(*alpha.shape)[0] / alpha.shape[0]
+    return place.Place(where.scale, where.x * shrink, where.y * shrink)
+
+
+def _margins(cast: shadow.Shadow, alpha: np.ndarray) -> tuple[int, int, int, int]:
+    height, width = alpha.shape
+    left, top, right, bottom = shadow.reach(cast, _thumb(alpha))
+    return tuple(  # type: ignore[return-value]
+        round(share * side) for share, side in zip((left, top, right, bottom), (width, height) * 2)
+    )
+
+
+class _Maps:
+    """A look, laid out on the grid of one picture."""
+
+    def __init__(self, look: Look, alpha: np.ndarray, behind: Picture | None) -> None:
+        self.size = alpha.shape
+        small = _thumb(alpha)
+        dark = shadow.darkness(look.shadow, small)
+        self.gains = shadow.gains(look.shadow, dark) if dark.any() else None
+        self.table = light.table(look.light)[:, None]
+        self.matrix = light.saturation_matrix(look.light) if look.light.saturation else None
+        self.slant = _slant(look.light, small)
+        self.wrap = self.spill = None
+        if look.light.wrap and behind is not None:
+            self.wrap, self.spill = _wrap(look.light.wrap, small, behind.rgb)
+        self.changes = look.light != light.Light()
+
+    def person(self, colours: np.ndarray, tile: Window) -> np.ndarray:
+        """The person's colours in the new light: uint8 -> float32, coded 0-255."""
+        if not self.changes:
+            return colours.astype(np.float32)
+        lit = cv2.LUT(np.ascontiguousarray(colours), self.table)
+        if self.matrix is not None:
+            lit = cv2.transform(lit, self.matrix)
+        if self.slant is not None:
+            lit *= grids.grow(self.slant, self.size, tile)[..., None]
+        if self.wrap is not None:
+            share = grids.grow(self.wrap, self.size, tile)
+            if share.max() > 1 / 255:
+                more = np.maximum(grids.grow(self.spill, self.size, tile) - lit, 0)
+                lit += more * share[..., None]
+        return lit
+
+    def shade(self, tile: Window) -> np.ndarray | None:
+        """Factors for what is behind: float32 ``[h, w, 3]``, or None where no shadow falls."""
+        if self.gains is None:
+            return None
+        found = grids.grow(self.gains, self.size, tile)
+        return None if found.min() > 1 - 1 / 512 else found
+
+
+def _slant(lit: light.Light, small: np.ndarray) -> np.ndarray | None:
+    """Factors for coded values, from side to side and from top to bottom of the people."""
+    if not (lit.right or lit.top) or not (small > 0.5).any():
+        return None
+    solid = small > 0.5
+    ramps = []
+    for axis, side in ((0, lit.right), (1, -lit.top)):
+        inside = np.flatnonzero(solid.any(axis=axis))
+        first, last = int(inside[0]), int(inside[-1]) + 1
+        at = (np.arange(solid.shape[1 - axis]) + 0.5 - first) / (last - first)
+        ramps.append(side * (np.clip(at, 0, 1) - 0.5))
+    return np.float32(2 ** ((ramps[0][None] + ramps[1][:, None]) / tones.GAMMA))
+
+
+def _wrap(strength: float, small: np.ndarray, behind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much of what is behind spills over, and its soft colours, coded: on the grid."""
+    size = float(np.sqrt(max(small.sum(), 1)))  # cells: of the people
+    share = np.float32(strength) * grids.soften(1 - small, 0.012 * size)
+    near = tones.to_linear(grids.shrink(behind, small.shape))
+    return share, tones.encode(grids.soften(near, 0.05 * size)) * np.float32(255)
+
+
+def _tiles(shape: tuple[int, ...]) -> Iterator[Window]:
+    for y in range(0, shape[0], TILE):
+        for x in range(0, shape[1], TILE):
+            yield slice(y, min(y + TILE, shape[0])), slice(x, min(x + TILE, shape[1]))
+
+
+def _opaque_tile(
+    maps: _Maps, tile: Window, alpha: np.ndarray, colours: np.ndarray, out: np.ndarray
+) -> None:
+    """``alpha F + (1 - alpha) B``, in place of B."""
+    near = alpha[tile]
+    seen = near.max() > 0
+    hidden = seen and near.min() >= 1
+    shade = None if hidden else maps.shade(tile)
+    if not seen and shade is None:
+        return
+    mixed = out[tile] if shade is None else out[tile] * shade
+    if seen:
+        lit = maps.person(colours[tile], tile)
+        if not hidden:
+            lit -= mixed
+            lit *= near[..., None]
+            lit += mixed
+        mixed = lit
+    out[tile] = np.clip(mixed + 0.5, 0, 255)
+
+
+def _clear_tile(
+    maps: _Maps, tile: Window, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None
+) -> np.ndarray:
+    """RGBA with straight alpha. A shadow is black there, as deep as it would be on something."""
+    near = alpha[tile]
+    shade = maps.shade(tile)
+    below = np.zeros((*near.shape, 3), np.float32)  # premultiplied
+    level = np.zeros(near.shape, np.float32)
+    if behind is not None and behind.alpha is not None:
+        level += behind.alpha[tile] * np.float32(1 / 255)
+        below += behind.rgb[tile] * level[..., None]
+    if shade is not None:
+        below *= shade
+        level += (1 - level) * (1 - shade.mean(axis=2))
+    over = maps.person(colours[tile], tile) * near[..., None]
+    over += below * (1 - near)[..., None]
+    whole = near + (1 - near) * level
+    over /= np.maximum(whole, 1 / 512)[..., None]
+    out = np.dstack([over, whole * 255])
+    out[whole < 0.5 / 255] = 0
+    return np.clip(out + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,195 @@
+"""Light: the person as the new scene would show them.
+
+The photo's old background is the light probe: it stood in the same light as the person. What tells
+it from the new background (exposure, white balance, contrast, black point, saturation) is what the
+person lacks, or has too much of. But a background also differs in what stands in it: of 2,170
+photos, one whose background is 1 EV brighter shows its person only 0.1 EV brighter. So each
+difference is taken in part and up to a limit: a small one may be light, a large one is mostly
+things. `bend` does both: its slope at 0 is the part, its end the limit.
+
+Statistical sources of the choice: Xue et al., "Understanding and Improving the Realism of Image
+Composites" (SIGGRAPH 2012): luminance, colour temperature, saturation, contrast, in that order;
+Ferwerda et al. (CIC 2010): observers see wrong intensities first, wrong directions hardly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from bshm.scene import tones
+
+SIDE = 192  # pixels: long side of the pictures that are measured
+DARK = 0.004  # of linear light: below, noise
+NEAR_GREY = 0.35  # EV off the line of daylight and lamps: beyond, a pixel tells of paint, not light
+FAR = 1.2  # EV along that line
+DOUBT = 0.05  # of a picture's pixels: as many count as neutral beforehand
+
+# (part, limit) of each difference that is taken over.
+EXPOSURE = (0.55, 0.65)  # EV
+WARMTH = (0.5, 0.25)  # EV of red against blue
+TINT = (0.25, 0.05)  # EV of green against both: skin must never turn green
+CONTRAST = (0.3, 0.15)  # EV of the spread of coded luma
+BLACK = (0.5, 0.035)  # of coded values
+SATURATION = (0.4, 0.2)  # EV of the mean spread of R, G and B
+ACROSS = (0.25, 0.15)  # EV between left and right, and between top and bottom
+
+DEEPEST = 0.12  # of coded values: a background whose darkest is brighter holds nothing black
+WRAP = 0.35  # of what a brighter background adds at the person's very edge
+
+
+class Probe(NamedTuple):
+    """What light a picture shows; differences of two probes are what counts."""
+
+    exposure: float = 0.0  # EV: mean luminance
+    warmth: float = 0.0  # EV: red against blue, of what may be grey
+    tint: float = 0.0  # EV: green against both
+    spread: float = 0.0  # log2 of the range of coded luma that holds 80 % of the pixels
+    black: float = 0.0  # coded luma that 2 % of the pixels stay below
+    saturation: float = 0.0  # log2 of the mean of max - min of R, G, B
+    right: float = 0.0  # EV: right side against left
+    top: float = 0.0  # EV: upper half against lower
+
+
+class Light(NamedTuple):
+    """What is done to the person's colours; all 0 changes nothing."""
+
+    exposure: float = 0.0  # EV
+    warmth: float = 0.0  # EV: red up by half of it, blue down by half
+    tint: float = 0.0  # EV: green up
+    contrast: float = 0.0  # log2 of the slope around middle grey, of coded values
+    black: float = 0.0  # lift of black, of coded values
+    saturation: float = 0.0  # log2 of the factor
+    right: float = 0.0  # EV: right edge of the person against the left one
+    top: float = 0.0  # EV: top against bottom
+    wrap: float = 0.0  # 0-1: how much of a brighter background spills over the edges
+
+
+def bend(difference: float, part: float, limit: float) -> float:
+    """``part`` of a small difference, never more than ``limit`` of a large one."""
+    return limit * math.tanh(part * difference / limit)
+
+
+def probe(rgb: np.ndarray, weight: np.ndarray | None = None) -> Probe:
+    """What light a picture shows.
+
+    rgb: uint8 ``[H, W, 3]``; weight: ``[H, W]`` in 0-1, such as 1 - alpha for the background of a
+    photo; None counts every pixel. Where hardly any pixel counts, the probe of middle grey.
+    """
+    size = _small(rgb.shape)
+    rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    if weight is None:
+        weight = np.ones(rgb.shape[:2], np.float32)
+    else:
+        weight = cv2.resize(np.float32(weight), size, interpolation=cv2.INTER_AREA)
+        weight = np.where(weight > 0.95, weight, 0)  # mixed pixels tell of the person
+    if weight.sum() < 0.01 * weight.size:
+        return Probe()
+    linear = tones.to_linear(rgb)
+    bright = tones.luminance(linear)
+    warmth, tint = _white(linear, bright, weight)
+    luma = np.sort(tones.encode(bright)[weight > 0])
+    low, high, black = (float(luma[int(at * (len(luma) - 1))]) for at in (0.1, 0.9, 0.02))
+    colour = rgb.max(axis=2).astype(np.float32) - rgb.min(axis=2)
+    right, top = _sides(bright, weight)
+    return Probe(
+        exposure=math.log2(np.average(bright, weights=weight) + DARK),
+        warmth=warmth,
+        tint=tint,
+        spread=math.log2(high - low + 0.1),
+        black=min(black, DEEPEST),
+        saturation=math.log2(np.average(colour, weights=weight) / 255 + 0.05),
+        right=right,
+        top=top,
+    )
+
+
+def estimate(old: Probe, new: Probe, strength: float = 1.0) -> Light:
+    """What turns a person from the light of ``old`` to that of ``new``; strength 0-1."""
+    light = Light(
+        exposure=bend(new.exposure - old.exposure, *EXPOSURE),
+        warmth=bend(new.warmth - old.warmth, *WARMTH),
+        tint=bend(new.tint - old.tint, *TINT),
+        contrast=bend(new.spread - old.spread, *CONTRAST),
+        black=bend(new.black - old.black, *BLACK),
+        saturation=bend(new.saturation - old.saturation, *SATURATION),
+        right=bend(new.right, *ACROSS),
+        top=bend(new.top, *ACROSS),
+        wrap=WRAP,
+    )
+    return Light(*(strength * value for value in light))
+
+
+def table(light: Light) -> np.ndarray:
+    """What exposure, white balance, contrast and black make of coded values: float32 ``[256, 3]``.
+
+    Coded 0-255 in and out. Red, green and blue keep their common luminance under warmth and tint.
+    """
+    gains = np.exp2(np.float32([light.warmth / 2, light.tint, -light.warmth / 2]))
+    gains /= gains @ tones.LUMA
+    gains *= np.float32(2**light.exposure)
+    coded = tones.encode(_shoulder(tones.TO_LINEAR[:, None], gains))
+    # Around middle grey, by a curve that leaves black and white where they are.
+    slope = np.float32(2**light.contrast)
+    coded = coded**slope / (coded**slope + (1 - coded) ** slope)
+    return (light.black + (1 - light.black) * coded) * np.float32(255)
+
+
+def saturation_matrix(light: Light) -> np.ndarray:
+    """Float32 ``[3, 3]``: R, G, B -> the same, further from or nearer to their own grey."""
+    factor = np.float32(2**light.saturation)
+    return np.eye(3, dtype=np.float32) * factor + (1 - factor) * tones.LUMA
+
+
+def _shoulder(linear: np.ndarray, gains: np.ndarray) -> np.ndarray:
+    """``gains linear``; of gains over 1, what comes near white is bent so that white stays white.
+
+    From the knee on ``m t / (1 + (m - 1) t)``: it begins with the gain's own slope, ends at 1.
+    """
+    knee = np.float32(0.6)  # of linear light: below, nothing is bent
+    lit = gains * linear
+    over = np.maximum(lit - knee, 0) / np.maximum(gains - knee, 1e-6)
+    steep = (gains - knee) / (1 - knee)
+    bent = knee + (1 - knee) * steep * over / (1 + (steep - 1) * over)
+    return np.where((gains > 1) & (lit > knee), bent, lit)
+
+
+def _small(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Width and height of a picture once it is measured."""
+    shrink = min(1.0, SIDE / max(shape[:2]))
+    return max(1, round(shape[1] * shrink)), max(1, round(shape[0] * shrink))
+
+
+def _white(linear: np.ndarray, bright: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Warmth and tint of what may be grey under some daylight or lamp.
+
+    Those lights lie near one line: red against blue, green in between. Pixels off the line are
+    paint or leaves and hardly count, nor do dark ones, nor clipped ones.
+    """
+    red, green, blue = (np.log2(linear[..., c] + DARK) for c in range(3))
+    warmth, tint = red - blue, green - (red + blue) / 2
+    odd = (tint / NEAR_GREY) ** 2 + (warmth / FAR) ** 2
+    weight = weight * np.exp(-odd) * np.sqrt(bright) * (linear.max(axis=2) < 0.98)
+    total = weight.sum() + DOUBT * weight.size * float(np.sqrt(bright).mean())
+    return float((warmth * weight).sum() / total), float((tint * weight).sum() / total)
+
+
+def _sides(bright: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """EV of the right half against the left, of the upper against the lower."""
+
+    def level(part: tuple[slice, slice]) -> float:
+        total = weight[part].sum()
+        return math.log2((bright[part] * weight[part]).sum() / (total + 1e-6) + 0.02)
+
+    height, width = bright.shape
+    if min(height, width) < 2 or not weight.all():
+        return 0.0, 0.0
+    everything = slice(None)
+    left = level((everything, slice(0, width // 2)))
+    right = level((everything, slice(width - width // 2, None)))
+    upper = level((slice(0, height // 2), everything))
+    lower = level((slice(height - height // 2, None), everything))
+    return right - left, upper - lower

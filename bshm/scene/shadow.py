@@ -1,0 +1,306 @@
+"""Shadow: what the person takes from the light around.
+
+Three parts (contact, ambient occlusion, cast shadow) where somebody stands in the frame, and a
+soft one on a wall behind for people whom the frame cuts off, for they have no ground. A shadow
+multiplies what it falls on, each channel by the share of light that is left there: the light of
+the sky and the surroundings still comes in, and it has a colour. It is never black paint.
+
+All is reckoned on a small grid, in units of the person's height, from the matte alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Iterator, NamedTuple
+
+import cv2
+import numpy as np
+
+from bshm.scene import grids, tones
+from bshm.scene.light import Light
+
+KINDS = ("auto", "none", "contact", "cast", "drop")
+
+AZIMUTH = 215.0  # degrees: 0 lights from behind the person, 90 from the right, 180 from the camera
+TURN = 150.0  # degrees of azimuth for each EV that the scene is brighter on one side
+ELEVATION = 50.0  # degrees above the horizon
+SOFTNESS = 0.5  # 0-1
+LEVEL = 0.35  # how much of their length the picture shows of shadows towards or away from us
+FLAT = 0.06  # at least this much, for a body is no line
+
+# Opacity of each part where none was asked for.
+CONTACT, OCCLUSION, CAST, WALL, DROP = 0.8, 0.35, 0.4, 0.22, 0.4
+
+FLOOR = 0.18  # of the light: what is left where no direct light comes, at opacity 1
+SPECK = 0.03  # of the largest person's area: what is smaller casts nothing
+FOOT = 0.07  # of the height: what comes as near to the ground stands on it
+STEEP = 0.3  # slope that a line from foot to foot may have
+TIP = 0.75  # share of the cast shadow's opacity that is lost at its tip
+BANDS = (0.0, 0.1, 0.3, 0.6, 1.0)  # of the height, where the cast shadow's blur is reckoned
+
+
+class Wish(NamedTuple):
+    """What was asked for; None leaves it to `estimate`."""
+
+    kind: str = "auto"
+    azimuth: float | None = None  # degrees
+    elevation: float | None = None  # degrees
+    softness: float | None = None  # 0-1
+    opacity: float | None = None  # 0-1
+
+
+class Shadow(NamedTuple):
+    """Numbers that a shadow is made of; all 0 casts none."""
+
+    contact: float = 0.0  # opacity, 0-1, of what is right under the feet
+    occlusion: float = 0.0  # of the dimness around them
+    cast: float = 0.0  # of the shadow on the ground
+    wall: float = 0.0  # of the shadow on what is behind
+    azimuth: float = AZIMUTH
+    elevation: float = ELEVATION
+    softness: float = SOFTNESS
+    red: float = FLOOR  # of the light that is left in the deepest shadow
+    green: float = FLOOR
+    blue: float = FLOOR
+
+
+class Person(NamedTuple):
+    """One person in a matte, or several who touch: their share of it and the line they stand on."""
+
+    alpha: np.ndarray  # float32, as large as the grid
+    height: float  # cells
+    level: float  # row of the line at column 0
+    slope: float  # rows a column
+    stands: bool  # False where the frame cuts the person off below
+
+
+def parse(text: str) -> Wish:
+    """``KIND[:NAME=VALUE,...]``, such as ``cast:azimuth=120,opacity=0.5``.
+
+    Raises ValueError, with what was expected.
+    """
+    kind, _, rest = text.strip().partition(":")
+    if kind not in KINDS:
+        raise ValueError("%s: expected one of %s" % (text, ", ".join(KINDS)))
+    limits = {"azimuth": (0, 360), "elevation": (5, 90), "softness": (0, 1), "opacity": (0, 1)}
+    found = {}
+    for part in filter(None, rest.split(",")):
+        name, _, value = part.partition("=")
+        if name.strip() not in limits:
+            raise ValueError("%s: expected NAME=VALUE of %s" % (part, ", ".join(limits)))
+        low, high = limits[name.strip()]
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            raise ValueError("%s: expected a number from %d to %d" % (part, low, high))
+        found[name.strip()] = number
+    return Wish(kind, **found)
+
+
+def estimate(wish: Wish, alpha: np.ndarray, light: Light, behind: np.ndarray | None) -> Shadow:
+    """The numbers of a shadow.
+
+    alpha: the matte as it stands in the picture, ``[H, W]``, any size
+    light: its side is where the light comes from
+    behind: what the shadow falls on, uint8 RGB, any size; None where that is transparent
+    """
+    if wish.kind == "none":
+        return Shadow()
+    size = grids.grid_size(*alpha.shape)
+    stands = any(one.stands for one in people(grids.shrink(alpha, size)))
+    parts = {}
+    strength = 1.0
+    if wish.kind == "drop" or (wish.kind == "auto" and not stands):
+        parts["wall"] = DROP if wish.kind == "drop" else WALL
+        strength = parts["wall"]
+    elif stands:
+        parts.update(contact=CONTACT, occlusion=OCCLUSION)
+        strength = CONTACT
+        if wish.kind != "contact":
+            parts["cast"] = strength = CAST
+    if wish.opacity is not None:
+        parts = {name: min(1.0, part * wish.opacity / strength) for name, part in parts.items()}
+    azimuth = AZIMUTH if wish.azimuth is None else wish.azimuth
+    if wish.azimuth is None and light.right:
+        azimuth = 180 - max(-60.0, min(60.0, TURN * light.right))
+    red, green, blue = _left(behind)
+    return Shadow(
+        **parts,
+        azimuth=azimuth,
+        elevation=ELEVATION if wish.elevation is None else wish.elevation,
+        softness=SOFTNESS if wish.softness is None else wish.softness,
+        red=red,
+        green=green,
+        blue=blue,
+    )
+
+
+def _left(behind: np.ndarray | None) -> tuple[float, float, float]:
+    """Share of the light that a deep shadow keeps: `FLOOR` on the whole, of the scene's colour."""
+    if behind is None:
+        return FLOOR, FLOOR, FLOOR
+    mean = tones.to_linear(grids.shrink(behind, (32, 32))).mean((0, 1)) + 0.02
+    colour = np.sqrt(mean / (mean @ tones.LUMA))  # the root: not all of it is the light's
+    red, green, blue = np.clip(FLOOR * colour, FLOOR / 2, FLOOR * 2)
+    return float(red), float(green), float(blue)
+
+
+def people(alpha: np.ndarray) -> Iterator[Person]:
+    """Who is in a small matte, and where they stand."""
+    solid = (alpha > 0.5).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    if count < 2:
+        return
+    largest = stats[1:, cv2.CC_STAT_AREA].max()
+    for label in range(1, count):
+        if stats[label, cv2.CC_STAT_AREA] < SPECK * largest:
+            continue
+        mine = (labels == label).astype(np.uint8)
+        around = cv2.dilate(mine, np.ones((5, 5), np.uint8))
+        top, high = stats[label, cv2.CC_STAT_TOP], stats[label, cv2.CC_STAT_HEIGHT]
+        level, slope = _ground(mine, float(high))
+        stands = top + high < alpha.shape[0] - max(1, round(0.01 * alpha.shape[0]))
+        yield Person(alpha * around, float(high), level, slope, bool(stands))
+
+
+def _ground(mine: np.ndarray, height: float) -> tuple[float, float]:
+    """Row at column 0 and slope of the line that somebody stands on: from foot to foot."""
+    rows = len(mine)
+    columns = np.flatnonzero(mine.any(axis=0))
+    lowest = rows - np.argmax(mine[::-1, columns], axis=0)  # below the last pixel
+    standing = lowest >= lowest.max() - FOOT * height
+    columns, lowest = columns[standing], lowest[standing]
+    if np.ptp(columns) < 0.1 * height:
+        return float(lowest.max()), 0.0
+    slope, level = np.polyfit(columns, lowest, 1)
+    slope = float(np.clip(slope, -STEEP, STEEP))
+    return float((lowest - slope * columns).mean()), slope
+
+
+def darkness(shadow: Shadow, alpha: np.ndarray) -> np.ndarray:
+    """How much of the direct light is taken, 0-1, on the grid of a small matte: float32.
+
+    alpha: float32, as `grids.shrink` makes it
+    """
+    light = np.ones_like(alpha)  # shadows of several lights and people multiply
+    if not (shadow.contact or shadow.occlusion or shadow.cast or shadow.wall):
+        return 1 - light
+    soft = shadow.softness / SOFTNESS
+    for one in people(alpha):
+        if shadow.wall:
+            light *= 1 - shadow.wall * _wall(one, shadow, soft)
+        if not one.stands:
+            continue
+        if shadow.cast:
+            light *= 1 - shadow.cast * _cast(one, shadow, soft)
+        if shadow.occlusion:
+            light *= 1 - shadow.occlusion * _occlusion(one)
+        if shadow.contact:
+            light *= 1 - shadow.contact * _contact(one, soft)
+    return 1 - light
+
+
+def gains(shadow: Shadow, dark: np.ndarray) -> np.ndarray:
+    """Factors for coded values of what a shadow falls on: ``[H, W]`` -> float32 ``[H, W, 3]``."""
+    left = np.float32([shadow.red, shadow.green, shadow.blue])
+    return cv2.pow(1 - dark[..., None] * (1 - left), 1 / tones.GAMMA)
+
+
+def reach(shadow: Shadow, alpha: np.ndarray) -> tuple[float, float, float, float]:
+    """How far a shadow leaves the frame: left, top, right, bottom, in shares of width and height.
+
+    Where the frame cuts the person off, the shadow ends there, too.
+    """
+    rows, columns = alpha.shape
+    edges = (alpha[:, 0], alpha[0], alpha[:, -1], alpha[-1])
+    room = [0 if edge.max() > 0.5 else half for edge, half in zip(edges, (columns, rows) * 2)]
+    left, top, right, bottom = room
+    wide = cv2.copyMakeBorder(alpha, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
+    seen = darkness(shadow, wide) > 1 / 64
+    if not seen.any():
+        return 0.0, 0.0, 0.0, 0.0
+    over_rows, over_columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    out = (
+        left - over_columns[0],
+        top - over_rows[0],
+        over_columns[-1] + 1 - left - columns,
+        over_rows[-1] + 1 - top - rows,
+    )
+    return tuple(  # type: ignore[return-value]
+        max(0, int(cells)) / side for cells, side in zip(out, (columns, rows) * 2)
+    )
+
+
+def _heights(one: Person) -> np.ndarray:
+    """Cells above the line that the person stands on, for the middle of each cell."""
+    rows, columns = (np.arange(side, dtype=np.float32) + 0.5 for side in one.alpha.shape)
+    return (one.level + one.slope * columns)[None] - rows[:, None]
+
+
+def _cast(one: Person, shadow: Shadow, soft: float) -> np.ndarray:
+    """The matte laid on the ground, softer and fainter the further from the feet.
+
+    Of height h above the ground, ``x' = x + s h`` and ``y' = y0(x) + v h``: s is how far the
+    shadow runs to the side, v how far down the picture, which shows `LEVEL` of it.
+    """
+    length = 1 / math.tan(math.radians(shadow.elevation))
+    side = -length * math.sin(math.radians(shadow.azimuth))
+    down = length * math.cos(math.radians(shadow.azimuth)) * LEVEL
+    if abs(down) < FLAT:
+        down = math.copysign(FLAT, down)
+    a, b = one.level, one.slope
+    move = np.array(
+        [[1 + side * b, -side, side * a], [b * (1 + down), -down, a * (1 + down)]], np.float64
+    )
+    back = cv2.invertAffineTransform(move)
+    rows, columns = one.alpha.shape
+    y, x = np.mgrid[0.5:rows, 0.5:columns]
+    from_x = back[0, 0] * x + back[0, 1] * y + back[0, 2]
+    from_y = back[1, 0] * x + back[1, 1] * y + back[1, 2]
+    share = np.float32((a + b * from_x - from_y) / one.height)  # of the height, by where it falls
+    upright = one.alpha * (_heights(one) > 0)
+    move[:, 2] += move[:, :2] @ [0.5, 0.5] - 0.5  # from corners of cells to their middles
+    laid = cv2.warpAffine(upright, move, (columns, rows), flags=cv2.INTER_LINEAR)
+    out = np.zeros_like(laid)
+    for number, band in enumerate(BANDS):
+        edges = BANDS[max(number - 1, 0)], BANDS[min(number + 1, len(BANDS) - 1)]
+        weight = np.interp(share, [edges[0], band, edges[1]], [number == 0, 1, number == 4])
+        sigma = soft * (0.008 + 0.06 * band) * one.height
+        out += np.float32(weight) * grids.soften(laid, sigma, max(0.35, abs(down)) * sigma)
+    return out * (1 - TIP * np.clip(share, 0, 1))
+
+
+def _contact(one: Person, soft: float) -> np.ndarray:
+    """Narrow and deep, where the soles meet the ground."""
+    thick = max(1, round(0.012 * one.height))
+    below = np.zeros_like(one.alpha)
+    below[:-thick] = one.alpha[thick:]
+    soles = one.alpha * (1 - below) * (_heights(one) < FOOT * one.height)
+    wide, high = 0.016 * one.height * soft, 0.006 * one.height * soft
+    return np.minimum(1.6 * grids.soften(soles, wide, high), 1)
+
+
+def _occlusion(one: Person) -> np.ndarray:
+    """Wide and faint: the ground near the person sees less of the sky."""
+    low = np.clip(1 - _heights(one) / (0.2 * one.height), 0, 1) * one.alpha
+    flat = 0.22  # of the height
+    rows, columns = one.alpha.shape
+    a, b = one.level, one.slope
+    move = np.float64([[1, 0, 0], [b * (1 - flat), flat, a * (1 - flat)]])
+    move[:, 2] += move[:, :2] @ [0.5, 0.5] - 0.5
+    pool = cv2.warpAffine(low, move, (columns, rows), flags=cv2.INTER_AREA)
+    return np.minimum(1.8 * grids.soften(pool, 0.05 * one.height, 0.018 * one.height), 1)
+
+
+def _wall(one: Person, shadow: Shadow, soft: float) -> np.ndarray:
+    """The matte, aside and below, on something close behind."""
+    far = 0.05 * one.height
+    side = -math.sin(math.radians(shadow.azimuth)) * far
+    down = math.sin(math.radians(shadow.elevation)) * 0.5 * far
+    move = np.float64([[1, 0, side], [0, 1, down]])
+    border = cv2.BORDER_CONSTANT if one.stands else cv2.BORDER_REPLICATE
+    size = one.alpha.shape[::-1]
+    moved = cv2.warpAffine(one.alpha, move, size, flags=cv2.INTER_LINEAR, borderMode=border)
+    return grids.soften(moved, 0.035 * one.height * soft)

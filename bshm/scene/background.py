@@ -175,29 +175,35 @@ def _gradient(gradient: Gradient, size: tuple[int, int]) -> Picture:
     colours = np.float32(gradient.colours)
     colours[:, :3] *= colours[:, 3:] / 255
     stops = np.linspace(0, 1, len(colours))
-
-    def mix(at: np.ndarray) -> np.ndarray:
-        return np.stack([np.interp(at, stops, colours[:, c]) for c in range(4)], -1)
-
-    out = np.empty((height, width, 4), np.uint8)
-    rows = (np.arange(height) + 0.5) / height
-    columns = (np.arange(width) + 0.5) / width
-    if gradient.radial:
-        steps = 2048
-        table = _straight(mix(np.linspace(0, 1, steps)))
-        across = ((columns - 0.5) * 2) ** 2
-        for y, down in enumerate(((rows - 0.5) * 2) ** 2):  # the corners are the end
-            out[y] = table[(np.sqrt((across + down) / 2) * (steps - 1) + 0.5).astype(np.int32)]
-    else:
-        out[:] = _straight(mix(rows))[:, None]
+    steps = 4096 if gradient.radial else height
+    at = (np.arange(steps) + 0.5) / steps
+    mixed = np.stack([np.interp(at, stops, colours[:, c]) for c in range(4)], -1)
+    mixed[:, :3] *= 255 / np.maximum(mixed[:, 3:], 1e-6)
+    table = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    rgb = np.empty((height, width, 3), np.uint8)
     clear = any(one[3] < 255 for one in gradient.colours)
-    return Picture(np.ascontiguousarray(out[..., :3]), out[..., 3].copy() if clear else None)
+    alpha = np.empty((height, width), np.uint8) if clear else None
+    rows = max(1, (1 << 18) // width)
+    for top in range(0, height, rows):
+        part = slice(top, min(top + rows, height))
+        if gradient.radial:
+            found = table.view(np.uint32)[_from_middle(size, part, steps)].view(np.uint8)
+            found = found.reshape(-1, width, 4)
+        else:
+            found = np.repeat(table[part, None], width, axis=1)
+        rgb[part] = cv2.cvtColor(found, cv2.COLOR_RGBA2RGB)
+        if alpha is not None:
+            alpha[part] = found[..., 3]
+    return Picture(rgb, alpha)
 
 
-def _straight(premultiplied: np.ndarray) -> np.ndarray:
-    out = premultiplied.copy()
-    out[..., :3] *= 255 / np.maximum(premultiplied[..., 3:], 1e-6)
-    return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+def _from_middle(size: tuple[int, int], part: slice, steps: int) -> np.ndarray:
+    """How far pixels of some rows are from the middle: 0 there, ``steps`` - 1 at the corners."""
+    height, width = size
+    down = (np.arange(part.start, part.stop, dtype=np.float32) + 0.5) * (2 / height) - 1
+    across = (np.arange(width, dtype=np.float32) + 0.5) * (2 / width) - 1
+    far = cv2.sqrt((down**2)[:, None] + (across**2)[None])
+    return (far * np.float32((steps - 0.01) / 2**0.5)).astype(np.uint16)
 
 
 def _lay_out(picture: Picture, size: tuple[int, int], fit: str) -> Picture:

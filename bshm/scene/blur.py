@@ -18,14 +18,19 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from bshm.scene import tones
+from bshm.scene import grids, tones
 
 WIDEST = 0.04  # of the photo's diagonal: radius of the disc at strength 1
 DISC = 7  # cells: about the radius at which the disc is applied
 CLEAR = 0.02  # alpha under which a pixel is background
 HIGHLIGHT = 0.75  # of linear light: what is brighter was cut off in part
-BLOOM = 4.0  # times as bright a white pixel is taken to have been
+BLOOM = 2.5  # times as bright a white pixel is taken to have been
 LEVELS = 3  # discs between sharp and full where blur grows from the feet upwards
+
+
+# Factor of linear light by the least of R, G and B: what is white was cut off.
+_OVER = np.maximum(tones.TO_LINEAR - HIGHLIGHT, 0) / (1 - HIGHLIGHT)
+_MORE = np.float32(1 + (BLOOM - 1) * _OVER**2)
 
 
 class Ground(NamedTuple):
@@ -45,10 +50,12 @@ def blur(
     """
     height, width = alpha.shape
     radius = strength * WIDEST * float(np.hypot(height, width))
+    radius = max(radius, 1.0)
+    radii = [radius] if ground is None else [radius * (n + 1) / LEVELS for n in range(LEVELS)]
+    sharpest = _shrunk(rgb, alpha, max(1.0, radii[0] / DISC))
+    levels = [_disc(sharpest, one, alpha.shape) for one in radii]
     if ground is None:
-        return _grow(_disc(rgb, alpha, max(radius, 1.0)), height, width)
-    radii = [max(1.0, radius * (level + 1) / LEVELS) for level in range(LEVELS)]
-    levels = [_disc(rgb, alpha, one) for one in radii]
+        return _grow(levels[0], height, width)
     depth = _depth(ground, height) * LEVELS
     out = np.empty_like(rgb)
     rows = max(1, (1 << 18) // width)
@@ -73,15 +80,14 @@ def _between(
     part: slice,
 ) -> np.ndarray:
     """Rows of the photo, each between the two levels of blur that its depth lies between."""
-    height, width = alpha.shape
-    share = depth[part]
+    share, width = depth[part], alpha.shape[1]
     out = np.zeros((len(share), width, 3), np.float32)
     for number in range(int(share.min()), min(int(np.ceil(share.max())), LEVELS) + 1):
         weight = np.maximum(1 - np.abs(share - number), 0)
         if not weight.any():
             continue
         if number:
-            pixels = _grow(levels[number - 1], height, width, part)
+            pixels = grids.grow(levels[number - 1], alpha.shape, (part, slice(0, width)))
         else:
             pixels = _sharp(rgb, alpha, levels[0], part)
         out += pixels * weight[:, None, None]
@@ -90,62 +96,55 @@ def _between(
 
 def _sharp(rgb: np.ndarray, alpha: np.ndarray, first: np.ndarray, part: slice) -> np.ndarray:
     """The photo itself; at and in the person, where it shows none of it, the least blur."""
-    height, width = alpha.shape
     reach = 3  # pixels
     near = slice(max(part.start - reach, 0), part.stop + reach)
     person = cv2.dilate((alpha[near] > CLEAR).astype(np.float32), np.ones((2 * reach + 1,) * 2))
     person = cv2.blur(person, (reach, reach))[part.start - near.start :][: part.stop - part.start]
-    person = person[..., None]
-    return rgb[part] + person * (_grow(first, height, width, part).astype(np.float32) - rgb[part])
+    soft = grids.grow(first, alpha.shape, (part, slice(0, alpha.shape[1])))
+    return cv2.blendLinear(soft, rgb[part], person, 1 - person)
 
 
-def _disc(rgb: np.ndarray, alpha: np.ndarray, radius: float) -> np.ndarray:
+def _disc(
+    sharpest: tuple[np.ndarray, np.ndarray], radius: float, shape: tuple[int, ...]
+) -> np.ndarray:
     """Means of the background under a disc, coded uint8, at a size where the disc is small."""
-    shrink = max(1.0, radius / DISC)
-    light, weight = _shrunk(rgb, alpha, shrink)
-    light *= weight[..., None]
-    kernel = _kernel(radius / shrink)
-    sums = [cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT) for plane in
-            (*cv2.split(light), weight)]  # fmt: skip
+    light, weight = sharpest
+    size = tuple(max(2, round(side / max(1.0, radius / DISC))) for side in shape)
+    light, weight = (grids.shrink(plane, size) for plane in (light, weight))
+    kernel = _kernel(radius * size[1] / shape[1])
+    sums = [
+        cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT)
+        for plane in (*cv2.split(light), weight)
+    ]
     total = sums.pop()
-    return tones.to_coded(_unbloom(_fill(cv2.merge(sums), np.maximum(total, 0))))
+    return tones.to_coded(_fill(cv2.merge(sums), np.maximum(total, 0)))
 
 
 def _shrunk(rgb: np.ndarray, alpha: np.ndarray, shrink: float) -> tuple[np.ndarray, np.ndarray]:
-    """Linear light of the background, and how much of each cell is background."""
+    """Means over cells: the background's linear light, 0 elsewhere, and its share of the cell."""
     height, width = alpha.shape
-    size = max(2, round(width / shrink)), max(2, round(height / shrink))
-    clear = cv2.inRange(alpha, -1.0, CLEAR)
-    clear = cv2.erode(clear, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
-    clear &= 1
-    share = cv2.resize(clear, size, interpolation=cv2.INTER_NEAREST) if shrink <= 1 else None
-    if share is not None:
-        return _bloom(tones.to_linear(rgb)), share.astype(np.float32)
-    weight = np.zeros((size[1], size[0]), np.float32)
-    light = np.zeros((size[1], size[0], 3), np.float32)
+    rows, columns = max(2, round(height / shrink)), max(2, round(width / shrink))
+    light = np.empty((rows, columns, 3), np.float32)
+    weight = np.empty((rows, columns), np.float32)
     # In stripes of whole cells, so that no second photo in floats is made.
     step = max(1, int((1 << 19) / width / shrink))
-    for top in range(0, size[1], step):
-        bottom = min(top + step, size[1])
-        part = slice(round(top * height / size[1]), round(bottom * height / size[1]))
-        inside = clear[part].astype(np.float32)
-        lit = _bloom(tones.to_linear(rgb[part])) * inside[..., None]
-        shape = (size[0], bottom - top)
-        weight[top:bottom] = cv2.resize(inside, shape, interpolation=cv2.INTER_AREA)
-        light[top:bottom] = cv2.resize(lit, shape, interpolation=cv2.INTER_AREA)
-    light /= np.maximum(weight, 1e-6)[..., None]
+    for top in range(0, rows, step):
+        bottom = min(top + step, rows)
+        part = slice(round(top * height / rows), round(bottom * height / rows))
+        size = (bottom - top, columns)
+        clear = cv2.inRange(alpha[part], -1.0, CLEAR)
+        clear = cv2.erode(clear, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+        clear = clear.astype(np.float32) * np.float32(1 / 255)
+        weight[top:bottom] = grids.shrink(clear, size)
+        light[top:bottom] = grids.shrink(_bright(rgb[part]) * cv2.merge([clear] * 3), size)
     return light, weight
 
 
-def _bloom(light: np.ndarray) -> np.ndarray:
-    """Highlights, cut off at 1 by the photo, with some of the light that they had."""
-    over = np.maximum(light.min(axis=2) - HIGHLIGHT, 0) * (1 / (1 - HIGHLIGHT))
-    return light * (1 + (BLOOM - 1) * over**2)[..., None]
-
-
-def _unbloom(light: np.ndarray) -> np.ndarray:
-    """What is over 1 is cut off, but keeps its colour for a while."""
-    return np.minimum(light, 1)
+def _bright(rgb: np.ndarray) -> np.ndarray:
+    """Linear light; highlights, cut off at 1 by the photo, with some of what they had."""
+    red, green, blue = cv2.split(rgb)
+    more = cv2.LUT(cv2.min(cv2.min(red, green), blue), _MORE)
+    return tones.to_linear(rgb) * cv2.merge([more] * 3)
 
 
 def _kernel(radius: float) -> np.ndarray:
@@ -174,18 +173,6 @@ def _fill(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
     return below + share * (sums / np.maximum(total, 1e-6)[..., None] - below)
 
 
-def _grow(small: np.ndarray, height: int, width: int, part: slice | None = None) -> np.ndarray:
-    """A small picture, smooth as it is, at full size, or rows of it there."""
-    if part is None:
-        return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    scale = small.shape[0] / height
-    move = np.float32([[small.shape[1] / width, 0, 0], [0, scale, 0]])
-    move[0, 2] = move[0, 0] / 2 - 0.5
-    move[1, 2] = (part.start + 0.5) * scale - 0.5
-    return cv2.warpAffine(
-        small,
-        move,
-        (width, part.stop - part.start),
-        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+def _grow(small: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A small picture, smooth as it is, at full size."""
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)

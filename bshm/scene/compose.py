@@ -77,16 +77,18 @@ def paint(scene: Scene, rgb: np.ndarray, alpha: np.ndarray) -> Picture | None:
 def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture | None) -> Look:
     """The numbers of a look. ``behind`` as `paint` makes it."""
     where = place.estimate(alpha, scene.position, scale=scene.scale)
+    thumb = _thumb(alpha)
     lit = light.Light()
     strength = scene.light
     if strength is None:
         strength = 0.0 if isinstance(scene.behind, PLAIN) else 1.0
     if behind is not None and strength and not isinstance(scene.behind, Blur):
-        old, new = light.probe(rgb, 1 - _thumb(alpha)), light.probe(behind.rgb)
-        lit = light.estimate(old, new, strength)
+        lit = light.estimate(light.probe(rgb, 1 - thumb), light.probe(behind.rgb), strength)
+    if scene.shadow.kind == "none":
+        return Look(where, lit, shadow.Shadow())
     opaque = behind.rgb if behind is not None and behind.alpha is None else None
-    cast = shadow.estimate(scene.shadow, place.move(_thumb(alpha), _scaled(where, alpha)), lit, opaque)
-    return Look(where, lit, cast)
+    there = place.move(thumb, _scaled(where, alpha))
+    return Look(where, lit, shadow.estimate(scene.shadow, there, lit, opaque))
 
 
 def apply(
@@ -182,20 +184,22 @@ class _Maps:
         if self.matrix is not None:
             lit = cv2.transform(lit, self.matrix)
         if self.slant is not None:
-            lit *= grids.grow(self.slant, self.size, tile)[..., None]
+            lit = cv2.multiply(lit, cv2.merge([grids.grow(self.slant, self.size, tile)] * 3))
         if self.wrap is not None:
-            share = grids.grow(self.wrap, self.size, tile)
-            if share.max() > 1 / 255:
-                more = np.maximum(grids.grow(self.spill, self.size, tile) - lit, 0)
-                lit += more * share[..., None]
+            cells = grids.cells(self.size, self.wrap.shape, tile)
+            if self.wrap[cells].max() > 1 / 255:
+                share = grids.grow(self.wrap, self.size, tile)
+                spilt = cv2.max(grids.grow(self.spill, self.size, tile), lit)
+                lit = cv2.blendLinear(spilt, lit, share, 1 - share)
         return lit
 
     def shade(self, tile: Window) -> np.ndarray | None:
         """Factors for what is behind: float32 ``[h, w, 3]``, or None where no shadow falls."""
         if self.gains is None:
             return None
-        found = grids.grow(self.gains, self.size, tile)
-        return None if found.min() > 1 - 1 / 512 else found
+        if self.gains[grids.cells(self.size, self.gains.shape, tile)].min() > 1 - 1 / 512:
+            return None
+        return grids.grow(self.gains, self.size, tile)
 
 
 def _slant(lit: light.Light, small: np.ndarray) -> np.ndarray | None:
@@ -217,7 +221,7 @@ def _wrap(strength: float, small: np.ndarray, behind: np.ndarray) -> tuple[np.nd
     size = float(np.sqrt(max(small.sum(), 1)))  # cells: of the people
     share = np.float32(strength) * grids.soften(1 - small, 0.012 * size)
     near = tones.to_linear(grids.shrink(behind, small.shape))
-    return share, tones.encode(grids.soften(near, 0.05 * size)) * np.float32(255)
+    return share, np.float32(tones.to_coded(grids.soften(near, 0.05 * size)))
 
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[Window]:
@@ -231,20 +235,21 @@ def _opaque_tile(
 ) -> None:
     """``alpha F + (1 - alpha) B``, in place of B."""
     near = alpha[tile]
-    seen = near.max() > 0
-    hidden = seen and near.min() >= 1
-    shade = None if hidden else maps.shade(tile)
-    if not seen and shade is None:
+    least, most = cv2.minMaxLoc(near)[:2]
+    shade = maps.shade(tile) if least < 1 else None
+    if most <= 0 and shade is None:
         return
-    mixed = out[tile] if shade is None else out[tile] * shade
-    if seen:
+    mixed = out[tile].astype(np.float32)
+    if shade is not None:
+        mixed = cv2.multiply(mixed, shade)
+    if most > 0:
         lit = maps.person(colours[tile], tile)
-        if not hidden:
-            lit -= mixed
-            lit *= near[..., None]
-            lit += mixed
-        mixed = lit
-    out[tile] = np.clip(mixed + 0.5, 0, 255)
+        mixed = lit if least >= 1 else cv2.blendLinear(lit, mixed, near, 1 - near)
+    out[tile] = _rounded(mixed)
+
+
+def _rounded(pixels: np.ndarray) -> np.ndarray:
+    return cv2.addWeighted(pixels, 1, pixels, 0, 0, dtype=cv2.CV_8U)
 
 
 def _clear_tile(
@@ -252,7 +257,13 @@ def _clear_tile(
 ) -> np.ndarray:
     """RGBA with straight alpha. A shadow is black there, as deep as it would be on something."""
     near = alpha[tile]
-    shade = maps.shade(tile)
+    least, most = cv2.minMaxLoc(near)[:2]
+    shade = maps.shade(tile) if least < 1 else None
+    if most <= 0 and shade is None and behind is None:
+        return np.zeros((*near.shape, 4), np.uint8)
+    lit = maps.person(colours[tile], tile)
+    if behind is None and shade is None:
+        return np.dstack([_rounded(lit), cv2.convertScaleAbs(near, alpha=255)])
     below = np.zeros((*near.shape, 3), np.float32)  # premultiplied
     level = np.zeros(near.shape, np.float32)
     if behind is not None and behind.alpha is not None:
@@ -261,10 +272,8 @@ def _clear_tile(
     if shade is not None:
         below *= shade
         level += (1 - level) * (1 - shade.mean(axis=2))
-    over = maps.person(colours[tile], tile) * near[..., None]
-    over += below * (1 - near)[..., None]
+    over = lit * near[..., None] + below * (1 - near)[..., None]
     whole = near + (1 - near) * level
     over /= np.maximum(whole, 1 / 512)[..., None]
-    out = np.dstack([over, whole * 255])
-    out[whole < 0.5 / 255] = 0
-    return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+    over[whole < 0.5 / 255] = 0
+    return np.dstack([_rounded(over), cv2.convertScaleAbs(whole, alpha=255)])

@@ -25,7 +25,7 @@ def shrink(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(plane, (size[1], size[0]), interpolation=way)
 
 
-def grow(small: np.ndarray, size: tuple[int, int], window: Window) -> np.ndarray:
+def grow(small: np.ndarray, size: tuple[int, ...], window: Window) -> np.ndarray:
     """A window of a map at full ``size`` (height, width): linear between the cells' middles."""
     down, across = small.shape[0] / size[0], small.shape[1] / size[1]
     rows, columns = window
@@ -42,6 +42,14 @@ def grow(small: np.ndarray, size: tuple[int, int], window: Window) -> np.ndarray
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+
+
+def cells(size: tuple[int, ...], grid: tuple[int, ...], window: Window) -> Window:
+    """The part of a map that `grow` looks a window up in."""
+    first = [int((side.start + 0.5) * g / n - 0.5) for side, g, n in zip(window, grid, size)]
+    last = [int((side.stop - 0.5) * g / n - 0.5) + 2 for side, g, n in zip(window, grid, size)]
+    rows, columns = (slice(max(start, 0), stop) for start, stop in zip(first, last))
+    return rows, columns
 
 
 def soften(plane: np.ndarray, sigma: float, sigma_down: float | None = None) -> np.ndarray:

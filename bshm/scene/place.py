@@ -58,9 +58,11 @@ def estimate(
     Who is cut off by an edge of the frame stays there: nobody floats without legs. Else people
     are scaled around the middle of their feet.
     """
+    if position == (None, None) and scale == 1:
+        return Place()
     height, width = alpha.shape
     seen = cv2.inRange(alpha, 0.5, 2.0)
-    if position == (None, None) and scale == 1 or not cv2.countNonZero(seen):
+    if not cv2.countNonZero(seen):
         return Place()
     rows, columns = np.flatnonzero(seen.max(axis=1)), np.flatnonzero(seen.max(axis=0))
     top, bottom = int(rows[0]), int(rows[-1]) + 1

@@ -11,7 +11,7 @@ All is reckoned on a small grid, in units of the person's height, from the matte
 from __future__ import annotations
 
 import math
-from typing import Iterator, NamedTuple
+from typing import Callable, Iterator, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,21 +21,23 @@ from bshm.scene.light import Light
 
 KINDS = ("auto", "none", "contact", "cast", "drop")
 
-AZIMUTH = 215.0  # degrees: 0 lights from behind the person, 90 from the right, 180 from the camera
-TURN = 150.0  # degrees of azimuth for each EV that the scene is brighter on one side
+AZIMUTH = 220.0  # degrees: 0 lights from behind the person, 90 from the right, 180 from the camera
+TURN = 40.0  # degrees: how far aside of the camera the light stands; right behind it, the shadow
+# hides behind the person
+EVEN = 0.02  # EV: a scene that is no brighter on the right than that is lit from the left
 ELEVATION = 50.0  # degrees above the horizon
 SOFTNESS = 0.5  # 0-1
 LEVEL = 0.35  # how much of their length the picture shows of shadows towards or away from us
 FLAT = 0.06  # at least this much, for a body is no line
 
 # Opacity of each part where none was asked for.
-CONTACT, OCCLUSION, CAST, WALL, DROP = 0.8, 0.35, 0.4, 0.22, 0.4
+CONTACT, OCCLUSION, CAST, WALL, DROP = 0.85, 0.45, 0.55, 0.18, 0.4
 
-FLOOR = 0.18  # of the light: what is left where no direct light comes, at opacity 1
+FLOOR = 0.15  # of the light: what is left where no direct light comes, at opacity 1
 SPECK = 0.03  # of the largest person's area: what is smaller casts nothing
 FOOT = 0.07  # of the height: what comes as near to the ground stands on it
 STEEP = 0.3  # slope that a line from foot to foot may have
-TIP = 0.75  # share of the cast shadow's opacity that is lost at its tip
+TIP = 0.7  # share of the cast shadow's opacity that is lost at its tip
 BANDS = (0.0, 0.1, 0.3, 0.6, 1.0)  # of the height, where the cast shadow's blur is reckoned
 
 
@@ -122,9 +124,9 @@ def estimate(wish: Wish, alpha: np.ndarray, light: Light, behind: np.ndarray | N
             parts["cast"] = strength = CAST
     if wish.opacity is not None:
         parts = {name: min(1.0, part * wish.opacity / strength) for name, part in parts.items()}
-    azimuth = AZIMUTH if wish.azimuth is None else wish.azimuth
-    if wish.azimuth is None and light.right:
-        azimuth = 180 - max(-60.0, min(60.0, TURN * light.right))
+    azimuth = wish.azimuth
+    if azimuth is None:  # the light stands behind the camera, on the scene's brighter side
+        azimuth = 180.0 - TURN if light.right > EVEN else 180.0 + TURN
     red, green, blue = _left(behind)
     return Shadow(
         **parts,
@@ -190,11 +192,11 @@ def darkness(shadow: Shadow, alpha: np.ndarray) -> np.ndarray:
     soft = shadow.softness / SOFTNESS
     for one in people(alpha):
         if shadow.wall:
-            light *= 1 - shadow.wall * _wall(one, shadow, soft)
+            light *= 1 - shadow.wall * _at_half(_wall, one, shadow, soft)
         if not one.stands:
             continue
         if shadow.cast:
-            light *= 1 - shadow.cast * _cast(one, shadow, soft)
+            light *= 1 - shadow.cast * _at_half(_cast, one, shadow, soft)
         if shadow.occlusion:
             light *= 1 - shadow.occlusion * _occlusion(one)
         if shadow.contact:
@@ -202,10 +204,22 @@ def darkness(shadow: Shadow, alpha: np.ndarray) -> np.ndarray:
     return 1 - light
 
 
+def _at_half(
+    part: Callable[[Person, Shadow, float], np.ndarray], one: Person, shadow: Shadow, soft: float
+) -> np.ndarray:
+    """A soft part, reckoned on half as many rows and columns."""
+    rows, columns = one.alpha.shape
+    small = grids.shrink(one.alpha, (-(-rows // 2), -(-columns // 2)))
+    half = one._replace(alpha=small, height=one.height / 2, level=one.level / 2)
+    return cv2.resize(part(half, shadow, soft), (columns, rows))
+
+
 def gains(shadow: Shadow, dark: np.ndarray) -> np.ndarray:
     """Factors for coded values of what a shadow falls on: ``[H, W]`` -> float32 ``[H, W, 3]``."""
     left = np.float32([shadow.red, shadow.green, shadow.blue])
-    return cv2.pow(1 - dark[..., None] * (1 - left), 1 / tones.GAMMA)
+    steps = np.linspace(0, 1, 1024, dtype=np.float32)[:, None]
+    table = (1 - steps * (1 - left)) ** np.float32(1 / tones.GAMMA)
+    return table[(dark * 1023 + 0.5).astype(np.uint16)]
 
 
 def reach(shadow: Shadow, alpha: np.ndarray) -> tuple[float, float, float, float]:
@@ -256,7 +270,7 @@ def _cast(one: Person, shadow: Shadow, soft: float) -> np.ndarray:
     )
     back = cv2.invertAffineTransform(move)
     rows, columns = one.alpha.shape
-    y, x = np.mgrid[0.5:rows, 0.5:columns]
+    y, x = np.float32(np.arange(rows) + 0.5)[:, None], np.float32(np.arange(columns) + 0.5)[None]
     from_x = back[0, 0] * x + back[0, 1] * y + back[0, 2]
     from_y = back[1, 0] * x + back[1, 1] * y + back[1, 2]
     share = np.float32((a + b * from_x - from_y) / one.height)  # of the height, by where it falls
@@ -264,22 +278,24 @@ def _cast(one: Person, shadow: Shadow, soft: float) -> np.ndarray:
     move[:, 2] += move[:, :2] @ [0.5, 0.5] - 0.5  # from corners of cells to their middles
     laid = cv2.warpAffine(upright, move, (columns, rows), flags=cv2.INTER_LINEAR)
     out = np.zeros_like(laid)
-    for number, band in enumerate(BANDS):
-        edges = BANDS[max(number - 1, 0)], BANDS[min(number + 1, len(BANDS) - 1)]
-        weight = np.interp(share, [edges[0], band, edges[1]], [number == 0, 1, number == 4])
+    for band, before, after in zip(BANDS, (-1.0, *BANDS), (*BANDS[1:], 2.0)):
+        near = np.minimum((share - before) / (band - before), (after - share) / (after - band))
         sigma = soft * (0.008 + 0.06 * band) * one.height
-        out += np.float32(weight) * grids.soften(laid, sigma, max(0.35, abs(down)) * sigma)
+        blurred = grids.soften(laid, sigma, max(0.35, abs(down)) * sigma)
+        out += np.clip(near, 0, 1) * blurred
     return out * (1 - TIP * np.clip(share, 0, 1))
 
 
 def _contact(one: Person, soft: float) -> np.ndarray:
     """Narrow and deep, where the soles meet the ground."""
-    thick = max(1, round(0.012 * one.height))
+    thick = max(1, round(0.02 * one.height))
     below = np.zeros_like(one.alpha)
     below[:-thick] = one.alpha[thick:]
     soles = one.alpha * (1 - below) * (_heights(one) < FOOT * one.height)
-    wide, high = 0.016 * one.height * soft, 0.006 * one.height * soft
-    return np.minimum(1.6 * grids.soften(soles, wide, high), 1)
+    wide, high = 0.014 * one.height * soft, 0.008 * one.height * soft
+    down = max(1, round(high))
+    soles[down:] = soles[:-down].copy()
+    return np.minimum(2.2 * grids.soften(soles, wide, high), 1)
 
 
 def _occlusion(one: Person) -> np.ndarray:

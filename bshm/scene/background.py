@@ -132,9 +132,7 @@ def _function(kind: str, inside: str) -> Colour | None:
         import colorsys
 
         channels = list(colorsys.hls_to_rgb(turn / 360 % 1, min(share[1], 1), min(share[0], 1)))
-    red, green, blue, level = (
-        max(0, min(255, round(value * 255))) for value in [*channels, alpha]
-    )
+    red, green, blue, level = (max(0, min(255, round(value * 255))) for value in [*channels, alpha])
     return red, green, blue, level
 
 
@@ -246,9 +244,7 @@ def _lay_out(picture: Picture, size: tuple[int, int], fit: str) -> Picture:
 
 
 def _map(picture: Picture, change) -> Picture:  # type: ignore[no-untyped-def]
-    return Picture(
-        change(picture.rgb), None if picture.alpha is None else change(picture.alpha)
-    )
+    return Picture(change(picture.rgb), None if picture.alpha is None else change(picture.alpha))
 
 
 def _resize(plane: np.ndarray, height: int, width: int) -> np.ndarray:

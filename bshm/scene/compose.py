@@ -91,9 +91,7 @@ def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture |
     return Look(where, lit, shadow.estimate(scene.shadow, there, lit, opaque))
 
 
-def apply(
-    look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None
-) -> Composite:
+def apply(look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None) -> Composite:
     """The person on ``behind``, whose pixels may be overwritten."""
     alpha, colours = place.move(alpha, look.place), place.move(colours, look.place)
     grown = (0, 0, 0, 0)

@@ -26,7 +26,7 @@ SIDE = 192  # pixels: long side of the pictures that are measured
 DARK = 0.004  # of linear light: below, noise
 NEAR_GREY = 0.35  # EV off the line of daylight and lamps: beyond, a pixel tells of paint, not light
 FAR = 1.2  # EV along that line
-DOUBT = 0.05  # of a picture's pixels: as many count as neutral beforehand
+DOUBT = 0.05  # of the pixels: as many count as neutral beforehand
 
 # (part, limit) of each difference that is taken over.
 EXPOSURE = (0.55, 0.65)  # EV
@@ -149,7 +149,7 @@ def _shoulder(linear: np.ndarray, gains: np.ndarray) -> np.ndarray:
 
     From the knee on ``m t / (1 + (m - 1) t)``: it begins with the gain's own slope, ends at 1.
     """
-    knee = np.float32(0.6)  # of linear light: below, nothing is bent
+    knee = np.float32(0.3)  # of linear light: below, nothing is bent; higher, skin turns yellow
     lit = gains * linear
     over = np.maximum(lit - knee, 0) / np.maximum(gains - knee, 1e-6)
     steep = (gains - knee) / (1 - knee)
@@ -172,8 +172,10 @@ def _white(linear: np.ndarray, bright: np.ndarray, weight: np.ndarray) -> tuple[
     red, green, blue = (np.log2(linear[..., c] + DARK) for c in range(3))
     warmth, tint = red - blue, green - (red + blue) / 2
     odd = (tint / NEAR_GREY) ** 2 + (warmth / FAR) ** 2
-    weight = weight * np.exp(-odd) * np.sqrt(bright) * (linear.max(axis=2) < 0.98)
-    total = weight.sum() + DOUBT * weight.size * float(np.sqrt(bright).mean())
+    weight = weight * np.sqrt(bright) * (linear.max(axis=2) < 0.98)
+    total = DOUBT * weight.sum() + 1e-6
+    weight *= np.exp(-odd)
+    total += weight.sum()
     return float((warmth * weight).sum() / total), float((tint * weight).sum() / total)
 
 

@@ -50,9 +50,7 @@ def _share(word: str, names: dict[str, float], text: str) -> float | None:
     return float(found.group(1)) / 100
 
 
-def estimate(
-    alpha: np.ndarray, position: tuple[float | None, float | None], scale: float
-) -> Place:
+def estimate(alpha: np.ndarray, position: tuple[float | None, float | None], scale: float) -> Place:
     """Where the photo goes so that the person stands where it was asked for.
 
     Who is cut off by an edge of the frame stays there: nobody floats without legs. Else people

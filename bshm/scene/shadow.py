@@ -176,7 +176,7 @@ def _ground(mine: np.ndarray, height: float) -> tuple[float, float]:
     columns, lowest = columns[standing], lowest[standing]
     if np.ptp(columns) < 0.1 * height:
         return float(lowest.max()), 0.0
-    slope, level = np.polyfit(columns, lowest, 1)
+    slope, _level = np.polyfit(columns, lowest, 1)
     slope = float(np.clip(slope, -STEEP, STEEP))
     return float((lowest - slope * columns).mean()), slope
 

@@ -19,8 +19,11 @@ import numpy as np
 from bshm import disk, timing
 from bshm.codec.decode import MAX_PIXELS
 from bshm.codec.png import encode_png
+from bshm.codec.profiles import convert
 from bshm.matting import Matting, edge_colours
 from bshm.pictures import Box, Photo
+from bshm.scene.background import Background, Colour, Flat, Gradient, Picture
+from bshm.scene.compose import Scene, compose
 
 
 @dataclass(frozen=True)
@@ -29,23 +32,31 @@ class Recipe:
 
     only_alpha: make the matte alone instead of the cutout
     max_pixels: refuse to decode photos of more pixels than this
+    scene: what the people are put on, with the light and the shadow of it
+    scene_icc: the RGB profile that the scene's picture is in; None means sRGB
     """
 
     only_alpha: bool = False
     max_pixels: int = MAX_PIXELS
+    scene: Scene | None = None
+    scene_icc: bytes | None = None
 
     def fingerprint(self) -> str:
         """A word or two that differ between recipes whose results differ."""
-        return "alpha" if self.only_alpha else "cutout"
+        if self.only_alpha:
+            return "alpha"
+        return "cutout" if self.scene is None else "scene-" + self.scene.fingerprint()
 
 
-def render(photo: Photo, matting: Matting, recipe: Recipe) -> Cutout:
+def render(photo: Photo, matting: Matting, recipe: Recipe) -> Cutout | Composite:
     """What the recipe wants of a photo. Raises what :meth:`Matting.alpha` raises."""
     return finish(photo, matting.alpha(photo.rgb), recipe)
 
 
-def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout:
+def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout | Composite:
     """The same where alpha, float32 ``[H, W]`` in 0-1, is known already, as for a film's frame."""
+    if recipe.scene is not None and not recipe.only_alpha:
+        return _on_scene(photo, alpha, recipe.scene, recipe.scene_icc)
     if recipe.only_alpha:
         pixels = cv2.convertScaleAbs(alpha, alpha=255)
     else:
@@ -54,6 +65,37 @@ def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout:
     if photo.alpha is not None:
         _keep_transparency(pixels, photo.alpha)
     return Cutout(pixels, photo.icc)
+
+
+def _on_scene(photo: Photo, alpha: np.ndarray, scene: Scene, scene_icc: bytes | None) -> Composite:
+    """The people on something new, in the photo's own profile."""
+    if photo.alpha is not None:
+        alpha = alpha * (photo.alpha * np.float32(1 / 255))
+    with timing.measure("foreground"):
+        colours = edge_colours.estimate(photo.rgb, alpha)
+    with timing.measure("scene"):
+        scene = scene._replace(behind=_in_profile(scene.behind, scene_icc, photo.icc))
+        made = compose(scene, photo.rgb, alpha, colours)
+    return Composite(made.pixels, photo.icc, made.grown)
+
+
+def _in_profile(
+    behind: Background | None, source: bytes | None, target: bytes | None
+) -> Background | None:
+    """A background in another profile; named colours are sRGB."""
+    if isinstance(behind, Picture):
+        return behind._replace(rgb=convert(behind.rgb, source, target))
+    if isinstance(behind, Flat):
+        return Flat(_colour_in_profile(behind.colour, target))
+    if isinstance(behind, Gradient):
+        colours = tuple(_colour_in_profile(colour, target) for colour in behind.colours)
+        return Gradient(colours, behind.radial)
+    return behind
+
+
+def _colour_in_profile(colour: Colour, target: bytes | None) -> Colour:
+    red, green, blue = convert(np.array([[colour[:3]]], np.uint8), None, target)[0, 0].tolist()
+    return red, green, blue, colour[3]
 
 
 def _keep_transparency(pixels: np.ndarray, alpha: np.ndarray) -> None:
@@ -65,15 +107,39 @@ def _keep_transparency(pixels: np.ndarray, alpha: np.ndarray) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Cutout:
+class _Rendered:
+    """Pixels, uint8, and the RGB profile that their colours are in; None means sRGB."""
+
+    pixels: np.ndarray
+    icc: bytes | None = None
+
+    def encode(self, mark: str = "") -> bytes:
+        """A PNG; ``mark`` is a text in it by which it is known again."""
+        return encode_png(self.pixels, self.icc, mark)
+
+    def save(self, path: str | Path) -> None:
+        """Write a PNG, whole or not at all. Raises OutputError."""
+        disk.write_atomic(Path(path), self.encode())
+
+
+@dataclass(frozen=True, eq=False)
+class Composite(_Rendered):
+    """A person, or several, on something new.
+
+    pixels: uint8, RGB ``[H, W, 3]``, or straight RGBA ``[H, W, 4]`` where not all is opaque
+    grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
+    """
+
+    grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Cutout(_Rendered):
     """A person, or several, without the background.
 
     pixels: uint8, straight RGBA ``[H, W, 4]``, or the matte ``[H, W]`` where it alone was wanted
     icc: the RGB profile that the colours are in; None means sRGB
     """
-
-    pixels: np.ndarray
-    icc: bytes | None = None
 
     @property
     def rgba(self) -> np.ndarray:
@@ -105,11 +171,3 @@ class Cutout:
         if not rows.size:
             return None
         return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-
-    def encode(self, mark: str = "") -> bytes:
-        """A PNG; ``mark`` is a text in it by which it is known again."""
-        return encode_png(self.pixels, self.icc, mark)
-
-    def save(self, path: str | Path) -> None:
-        """Write a PNG, whole or not at all. Raises OutputError."""
-        disk.write_atomic(Path(path), self.encode())

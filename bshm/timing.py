@@ -13,7 +13,7 @@ import time
 from contextvars import ContextVar
 from typing import Dict, Iterator
 
-STAGES = ("load", "read", "forward", "refine", "foreground", "write")
+STAGES = ("load", "read", "forward", "refine", "foreground", "scene", "write")
 
 Timings = Dict[str, float]  # milliseconds by stage; a stage that runs twice adds up
 

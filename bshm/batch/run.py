@@ -22,7 +22,7 @@ from bshm.codec.decode import decode
 from bshm.errors import BshmError
 from bshm.matting import Matting
 from bshm.pictures import Photo
-from bshm.pipeline import Cutout, Recipe
+from bshm.pipeline import Composite, Cutout, Recipe
 from bshm.timing import Timings, collect, measure
 
 FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
@@ -46,6 +46,7 @@ class Result:
     """What became of one job; made when that is known, and not changed afterwards.
 
     width, height: of the photo, in pixels, where the job is done
+    grown: pixels by which the result is larger, for a shadow: left, top, right, bottom
     error: why it failed, else None; its text names the photo or the file that could not be written
     timings: milliseconds by stage
     """
@@ -54,6 +55,7 @@ class Result:
     status: Status
     width: int = 0
     height: int = 0
+    grown: tuple[int, int, int, int] = (0, 0, 0, 0)
     error: BshmError | None = None
     timings: Timings = field(default_factory=dict)
 
@@ -173,18 +175,19 @@ class _Task:
         self.height, self.width = photo.rgb.shape[:2]
         return photo
 
-    def render(self, photo: Photo, matting: Matting) -> Cutout:
+    def render(self, photo: Photo, matting: Matting) -> Cutout | Composite:
         with collect(self.timings):
             return pipeline.render(photo, matting, self.recipe)
 
-    def write(self, cutout: Cutout) -> Result:
+    def write(self, cutout: Cutout | Composite) -> Result:
         """Encode and write; the result either way."""
         try:
             with collect(self.timings), measure("write"):
                 self.job.write(cutout.encode(self.mark))
         except Exception as error:  # logged by `failed`
             return self.failed(error)
-        return Result(self.job, Status.DONE, self.width, self.height, timings=self.timings)
+        grown = cutout.grown if isinstance(cutout, Composite) else (0, 0, 0, 0)
+        return Result(self.job, Status.DONE, self.width, self.height, grown, timings=self.timings)
 
     def failed(self, error: Exception) -> Result:
         """The result of a step that raised; the error names the photo, in one line."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Mapping, NoReturn
 
 from bshm.cli import signals, terminal
 from bshm.cli.flags import SAMPLE, build_parser
+from bshm.cli.scene_flags import read_scene
 from bshm.errors import BshmError
 from bshm.timing import STAGES, Timings
 
@@ -38,8 +39,13 @@ def run(arguments: list[str], commands: Mapping[str, str]) -> int:
     terminal.check_installation()
     from bshm.pipeline import Recipe
 
-    recipe = Recipe(only_alpha=args.only_alpha, max_pixels=int(args.max_pixels * 1e6))
-    return _run(args, _plan(args, parser), recipe)
+    max_pixels = int(args.max_pixels * 1e6)
+    jobs = _plan(args, parser)
+    scene, icc = read_scene(args, parser, max_pixels)
+    if scene is not None and args.only_alpha:
+        parser.error("--only-alpha writes the matte alone, without --background and its like")
+    recipe = Recipe(args.only_alpha, max_pixels, scene, icc)
+    return _run(args, jobs, recipe)
 
 
 def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Job]:
@@ -180,6 +186,8 @@ def _record(result: Result) -> dict[str, Any]:
     }
     if result.width:
         record.update(width=result.width, height=result.height)
+    if any(result.grown):
+        record["grown"] = list(result.grown)
     if result.error:
         record["error"] = terminal.with_hint(result.error)
     record["ms"] = {stage: round(spent, 1) for stage, spent in result.timings.items()}

@@ -7,6 +7,7 @@ import re
 from typing import Mapping
 
 from bshm import __version__
+from bshm.cli.scene_flags import add_scene_flags
 from bshm.codec.decode import MAX_PIXELS
 from bshm.model.engine import DEVICES, ENGINE_PACKAGES
 
@@ -18,6 +19,7 @@ examples:
   bshm -i holiday/ -d out --recursive       a whole folder, one process
   bshm -i 'in/*.jpg' -d out --skip-existing go on where an earlier run stopped
   bshm -i https://example.org/p.jpg -o p.png
+  bshm -i photo.jpg --background beach.jpg --shadow auto
   cat photo.jpg | bshm -i - -o - > cutout.png
 
 other commands (each has its own --help):
@@ -98,6 +100,7 @@ def build_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
         metavar="MP",
         help="refuse photos of more megapixels than this (default: %(default)s)",
     )
+    add_scene_flags(parser)
     add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
     add("--json", action="store_true", help="print one JSON line a photo instead of its path")
     volume = parser.add_mutually_exclusive_group()

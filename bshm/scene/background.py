@@ -7,7 +7,7 @@ somebody else reads and decodes the file, and hands a `Picture` over.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Tuple, Union
+from typing import Callable, NamedTuple, Tuple, Union
 
 import cv2
 import numpy as np
@@ -110,7 +110,7 @@ def colour(text: str) -> Colour | None:
     from PIL import ImageColor
 
     named = ImageColor.colormap.get(text)
-    return None if named is None else (*ImageColor.getrgb(text)[:3], 255)  # type: ignore[return-value]
+    return None if named is None else (*ImageColor.getrgb(text)[:3], 255)
 
 
 def _function(kind: str, inside: str) -> Colour | None:
@@ -170,7 +170,7 @@ def paint(background: Flat | Gradient | Picture, size: tuple[int, int], fit: str
 def _gradient(gradient: Gradient, size: tuple[int, int]) -> Picture:
     """Mixed in coded values, premultiplied by alpha, as CSS does it."""
     height, width = size
-    colours = np.float32(gradient.colours)
+    colours = np.array(gradient.colours, np.float32)
     colours[:, :3] *= colours[:, 3:] / 255
     stops = np.linspace(0, 1, len(colours))
     steps = 4096 if gradient.radial else height
@@ -243,7 +243,7 @@ def _lay_out(picture: Picture, size: tuple[int, int], fit: str) -> Picture:
     return _map(picture, cut)
 
 
-def _map(picture: Picture, change) -> Picture:  # type: ignore[no-untyped-def]
+def _map(picture: Picture, change: Callable[[np.ndarray], np.ndarray]) -> Picture:
     return Picture(change(picture.rgb), None if picture.alpha is None else change(picture.alpha))
 
 

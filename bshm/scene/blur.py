@@ -30,7 +30,7 @@ LEVELS = 3  # discs between sharp and full where blur grows from the feet upward
 
 # Factor of linear light by the least of R, G and B: what is white was cut off.
 _OVER = np.maximum(tones.TO_LINEAR - HIGHLIGHT, 0) / (1 - HIGHLIGHT)
-_MORE = np.float32(1 + (BLOOM - 1) * _OVER**2)
+_MORE = (1 + (BLOOM - 1) * _OVER**2).astype(np.float32)
 
 
 class Ground(NamedTuple):

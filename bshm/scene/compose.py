@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Iterator, NamedTuple, TypeVar
 
 import cv2
@@ -32,6 +33,19 @@ class Scene(NamedTuple):
     scale: float = 1.0
     light: float | None = None
     shadow: shadow.Wish = shadow.Wish("none")
+
+    def fingerprint(self) -> str:
+        """A word that differs between scenes that look different."""
+        digest = hashlib.sha256()
+        rest = self
+        if isinstance(self.behind, Picture):
+            rest = self._replace(behind=None)
+            for plane in self.behind:
+                if plane is not None:  # of a large picture, a small one says enough
+                    small = grids.shrink(plane, (64, 64))
+                    digest.update(b"%d %d" % plane.shape[:2] + small.tobytes())
+        digest.update(repr(rest).encode())
+        return digest.hexdigest()[:16]
 
 
 class Look(NamedTuple):
@@ -71,7 +85,7 @@ def paint(scene: Scene, rgb: np.ndarray, alpha: np.ndarray) -> Picture | None:
         raise ValueError("the picture %s is to be decoded first" % scene.behind.name)
     if isinstance(scene.behind, Blur):
         return Picture(blur.blur(rgb, alpha, scene.behind.strength, feet(alpha)))
-    return background.paint(scene.behind, alpha.shape, scene.fit)  # type: ignore[arg-type]
+    return background.paint(scene.behind, alpha.shape, scene.fit)
 
 
 def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture | None) -> Look:
@@ -153,7 +167,7 @@ def _scaled(where: place.Place, alpha: np.ndarray) -> place.Place:
 def _margins(cast: shadow.Shadow, alpha: np.ndarray) -> tuple[int, int, int, int]:
     height, width = alpha.shape
     left, top, right, bottom = shadow.reach(cast, _thumb(alpha))
-    return tuple(  # type: ignore[return-value]
+    return tuple(
         round(share * side) for share, side in zip((left, top, right, bottom), (width, height) * 2)
     )
 
@@ -169,9 +183,9 @@ class _Maps:
         self.table = light.table(look.light)[:, None]
         self.matrix = light.saturation_matrix(look.light) if look.light.saturation else None
         self.slant = _slant(look.light, small)
-        self.wrap = self.spill = None
+        self.wrap: tuple[np.ndarray, np.ndarray] | None = None
         if look.light.wrap and behind is not None:
-            self.wrap, self.spill = _wrap(look.light.wrap, small, behind.rgb)
+            self.wrap = _wrap(look.light.wrap, small, behind.rgb)
         self.changes = look.light != light.Light()
 
     def person(self, colours: np.ndarray, tile: Window) -> np.ndarray:
@@ -184,10 +198,10 @@ class _Maps:
         if self.slant is not None:
             lit = cv2.multiply(lit, cv2.merge([grids.grow(self.slant, self.size, tile)] * 3))
         if self.wrap is not None:
-            cells = grids.cells(self.size, self.wrap.shape, tile)
-            if self.wrap[cells].max() > 1 / 255:
-                share = grids.grow(self.wrap, self.size, tile)
-                spilt = cv2.max(grids.grow(self.spill, self.size, tile), lit)
+            share, colours = self.wrap
+            if share[grids.cells(self.size, share.shape, tile)].max() > 1 / 255:
+                share = grids.grow(share, self.size, tile)
+                spilt = cv2.max(grids.grow(colours, self.size, tile), lit)
                 lit = cv2.blendLinear(spilt, lit, share, 1 - share)
         return lit
 
@@ -211,7 +225,7 @@ def _slant(lit: light.Light, small: np.ndarray) -> np.ndarray | None:
         first, last = int(inside[0]), int(inside[-1]) + 1
         at = (np.arange(solid.shape[1 - axis]) + 0.5 - first) / (last - first)
         ramps.append(side * (np.clip(at, 0, 1) - 0.5))
-    return np.float32(2 ** ((ramps[0][None] + ramps[1][:, None]) / tones.GAMMA))
+    return np.exp2((ramps[0][None] + ramps[1][:, None]) / tones.GAMMA).astype(np.float32)
 
 
 def _wrap(strength: float, small: np.ndarray, behind: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +233,7 @@ def _wrap(strength: float, small: np.ndarray, behind: np.ndarray) -> tuple[np.nd
     size = float(np.sqrt(max(small.sum(), 1)))  # cells: of the people
     share = np.float32(strength) * grids.soften(1 - small, 0.012 * size)
     near = tones.to_linear(grids.shrink(behind, small.shape))
-    return share, np.float32(tones.to_coded(grids.soften(near, 0.05 * size)))
+    return share, tones.to_coded(grids.soften(near, 0.05 * size)).astype(np.float32)
 
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[Window]:
@@ -237,7 +251,7 @@ def _opaque_tile(
     shade = maps.shade(tile) if least < 1 else None
     if most <= 0 and shade is None:
         return
-    mixed = out[tile].astype(np.float32)
+    mixed: np.ndarray = out[tile].astype(np.float32)
     if shade is not None:
         mixed = cv2.multiply(mixed, shade)
     if most > 0:

@@ -18,7 +18,7 @@ def grid_size(height: int, width: int) -> tuple[int, int]:
     return max(2, round(height * shrink)), max(2, round(width * shrink))
 
 
-def shrink(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def shrink(plane: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Means over cells: any plane ``[H, W, ...]`` at a grid's rows and columns."""
     smaller = size[0] < plane.shape[0] or size[1] < plane.shape[1]
     way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
@@ -29,11 +29,12 @@ def grow(small: np.ndarray, size: tuple[int, ...], window: Window) -> np.ndarray
     """A window of a map at full ``size`` (height, width): linear between the cells' middles."""
     down, across = small.shape[0] / size[0], small.shape[1] / size[1]
     rows, columns = window
-    move = np.float32(
+    move = np.array(
         [
             [across, 0, (columns.start + 0.5) * across - 0.5],
             [0, down, (rows.start + 0.5) * down - 0.5],
-        ]
+        ],
+        np.float32,
     )
     return cv2.warpAffine(
         small,

@@ -84,7 +84,7 @@ def probe(rgb: np.ndarray, weight: np.ndarray | None = None) -> Probe:
     if weight is None:
         weight = np.ones(rgb.shape[:2], np.float32)
     else:
-        weight = cv2.resize(np.float32(weight), size, interpolation=cv2.INTER_AREA)
+        weight = cv2.resize(np.asarray(weight, np.float32), size, interpolation=cv2.INTER_AREA)
         weight = np.where(weight > 0.95, weight, 0)  # mixed pixels tell of the person
     if weight.sum() < 0.01 * weight.size:
         return Probe()
@@ -128,7 +128,7 @@ def table(light: Light) -> np.ndarray:
 
     Coded 0-255 in and out. Red, green and blue keep their common luminance under warmth and tint.
     """
-    gains = np.exp2(np.float32([light.warmth / 2, light.tint, -light.warmth / 2]))
+    gains = np.exp2(np.array([light.warmth / 2, light.tint, -light.warmth / 2], np.float32))
     gains /= gains @ tones.LUMA
     gains *= np.float32(2**light.exposure)
     coded = tones.encode(_shoulder(tones.TO_LINEAR[:, None], gains))

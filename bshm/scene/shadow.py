@@ -216,7 +216,7 @@ def _at_half(
 
 def gains(shadow: Shadow, dark: np.ndarray) -> np.ndarray:
     """Factors for coded values of what a shadow falls on: ``[H, W]`` -> float32 ``[H, W, 3]``."""
-    left = np.float32([shadow.red, shadow.green, shadow.blue])
+    left = np.array([shadow.red, shadow.green, shadow.blue], np.float32)
     steps = np.linspace(0, 1, 1024, dtype=np.float32)[:, None]
     table = (1 - steps * (1 - left)) ** np.float32(1 / tones.GAMMA)
     return table[(dark * 1023 + 0.5).astype(np.uint16)]
@@ -242,9 +242,7 @@ def reach(shadow: Shadow, alpha: np.ndarray) -> tuple[float, float, float, float
         over_columns[-1] + 1 - left - columns,
         over_rows[-1] + 1 - top - rows,
     )
-    return tuple(  # type: ignore[return-value]
-        max(0, int(cells)) / side for cells, side in zip(out, (columns, rows) * 2)
-    )
+    return tuple(max(0, int(cells)) / side for cells, side in zip(out, (columns, rows) * 2))
 
 
 def _heights(one: Person) -> np.ndarray:
@@ -270,10 +268,13 @@ def _cast(one: Person, shadow: Shadow, soft: float) -> np.ndarray:
     )
     back = cv2.invertAffineTransform(move)
     rows, columns = one.alpha.shape
-    y, x = np.float32(np.arange(rows) + 0.5)[:, None], np.float32(np.arange(columns) + 0.5)[None]
+    y = np.arange(rows, dtype=np.float32)[:, None] + 0.5
+    x = np.arange(columns, dtype=np.float32)[None] + 0.5
     from_x = back[0, 0] * x + back[0, 1] * y + back[0, 2]
     from_y = back[1, 0] * x + back[1, 1] * y + back[1, 2]
-    share = np.float32((a + b * from_x - from_y) / one.height)  # of the height, by where it falls
+    share = ((a + b * from_x - from_y) / one.height).astype(
+        np.float32
+    )  # of the height, by where it falls
     upright = one.alpha * (_heights(one) > 0)
     move[:, 2] += move[:, :2] @ [0.5, 0.5] - 0.5  # from corners of cells to their middles
     laid = cv2.warpAffine(upright, move, (columns, rows), flags=cv2.INTER_LINEAR)
@@ -304,7 +305,7 @@ def _occlusion(one: Person) -> np.ndarray:
     flat = 0.22  # of the height
     rows, columns = one.alpha.shape
     a, b = one.level, one.slope
-    move = np.float64([[1, 0, 0], [b * (1 - flat), flat, a * (1 - flat)]])
+    move = np.array([[1, 0, 0], [b * (1 - flat), flat, a * (1 - flat)]], np.float64)
     move[:, 2] += move[:, :2] @ [0.5, 0.5] - 0.5
     pool = cv2.warpAffine(low, move, (columns, rows), flags=cv2.INTER_AREA)
     return np.minimum(1.8 * grids.soften(pool, 0.05 * one.height, 0.018 * one.height), 1)
@@ -315,7 +316,7 @@ def _wall(one: Person, shadow: Shadow, soft: float) -> np.ndarray:
     far = 0.05 * one.height
     side = -math.sin(math.radians(shadow.azimuth)) * far
     down = math.sin(math.radians(shadow.elevation)) * 0.5 * far
-    move = np.float64([[1, 0, side], [0, 1, down]])
+    move = np.array([[1, 0, side], [0, 1, down]], np.float64)
     border = cv2.BORDER_CONSTANT if one.stands else cv2.BORDER_REPLICATE
     size = one.alpha.shape[::-1]
     moved = cv2.warpAffine(one.alpha, move, size, flags=cv2.INTER_LINEAR, borderMode=border)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 GAMMA = 2.2  # power that the curve of sRGB is near to
-LUMA = np.float32([0.2126, 0.7152, 0.0722])  # share of R, G and B in luminance (BT.709)
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # share of R, G and B in luminance (BT.709)
 FINE = 4095  # steps of linear light in the table back to coded values
 
 

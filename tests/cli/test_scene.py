@@ -1,0 +1,114 @@
+"""The command with people on something new."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from tests.helpers import PORTRAITS, bshm, lines
+
+pytestmark = pytest.mark.real_command
+
+
+@pytest.fixture(scope="module")
+def cutout(tmp_path_factory):
+    """The first portrait, cut out as ever: its RGBA."""
+    path = tmp_path_factory.mktemp("plain") / "cut.png"
+    bshm("-i", PORTRAITS[0], "-o", path)
+    return np.asarray(Image.open(path)).astype(int)
+
+
+@pytest.fixture(scope="module")
+def beach(tmp_path_factory):
+    """A warm and dark picture."""
+    path = tmp_path_factory.mktemp("pictures") / "beach.png"
+    random = np.random.default_rng(0).integers(0, 90, (60, 80, 1))
+    Image.fromarray((random * [1.0, 0.8, 0.6]).astype(np.uint8)).save(path)
+    return path
+
+
+def _made(tmp_path, *flags):
+    path = tmp_path / "made.png"
+    bshm("-i", PORTRAITS[0], "-o", path, *flags)
+    return Image.open(path)
+
+
+def test_a_colour_behind_the_person(tmp_path, cutout):
+    made = np.asarray(_made(tmp_path, "--background", "4b6190")).astype(int)
+    assert made.shape == (*cutout.shape[:2], 3)
+    alpha = cutout[..., 3:]
+    wanted = (alpha * cutout[..., :3] + (255 - alpha) * [0x4B, 0x61, 0x90]) / 255
+    assert np.abs(made - wanted).max() < 2.5  # alpha of the cutout has 255 steps
+
+
+def test_a_picture_lights_the_person_unless_told_otherwise(tmp_path, cutout, beach):
+    lit = np.asarray(_made(tmp_path, "--background", beach)).astype(int)
+    unlit = np.asarray(_made(tmp_path, "--background", beach, "--light", "off")).astype(int)
+    solid = cutout[..., 3] == 255
+    assert np.abs(unlit[solid] - cutout[solid][:, :3]).max() <= 1
+    assert lit[solid].mean() < unlit[solid].mean() - 10
+
+
+def test_one_command_does_many_with_one_scene_and_knows_them_again(tmp_path, beach):
+    flags = ("-i", *PORTRAITS, "-d", tmp_path, "--background", beach, "--skip-existing", "--json")
+    first = [json.loads(line) for line in lines(bshm(*flags).stdout)]
+    again = [json.loads(line) for line in lines(bshm(*flags).stdout)]
+    assert [each["status"] for each in first] == ["done", "done"]
+    assert [each["status"] for each in again] == ["skipped", "skipped"]
+    other = bshm(*flags, "--shadow", "drop")
+    assert [json.loads(line)["status"] for line in lines(other.stdout)] == ["done", "done"]
+
+
+def test_small_people_on_nothing_keep_their_shadow_in_the_frame(tmp_path):
+    """The frame grows, if it must, and --json says by how much."""
+    out = tmp_path / "made.png"
+    flags = ("--scale", "60%", "--position", "right", "--shadow", "drop:azimuth=270")
+    told = json.loads(bshm("-i", PORTRAITS[0], "-o", out, "--json", *flags).stdout)
+    left, top, right, bottom = told.get("grown", [0, 0, 0, 0])
+    made = Image.open(out)
+    assert made.mode == "RGBA"
+    assert made.size == (told["width"] + left + right, told["height"] + top + bottom)
+    assert bottom == 0  # the frame cuts the person off there
+
+
+def test_the_photos_profile_stays_and_colours_are_brought_into_it(tmp_path):
+    photo, out = tmp_path / "lab.jpg", tmp_path / "made.png"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # A profile whose red and blue are swapped: its coded red is blue.
+    swapped = bytearray(profile)
+    tags = {profile[at : at + 4]: at for at in range(132, 132 + 12 * 32, 12)}
+    swapped[tags[b"rXYZ"] : tags[b"rXYZ"] + 4] = b"bXYZ"
+    swapped[tags[b"bXYZ"] : tags[b"bXYZ"] + 4] = b"rXYZ"
+    Image.open(PORTRAITS[0]).convert("RGB").save(photo, icc_profile=bytes(swapped), quality=90)
+    bshm("-i", photo, "-o", out, "--background", "red")
+    made = Image.open(out)
+    assert made.info["icc_profile"] == bytes(swapped)
+    red, green, blue = np.asarray(made)[2, 2]
+    assert blue > 245 and red < 12 and green < 12
+
+
+@pytest.mark.parametrize(
+    "flags, told, code",
+    [
+        (("--background", "#ggg"), "no CSS colour", 2),
+        (("--background", "red..blau"), "no colour", 2),
+        (("--background", "blur:7"), "from 0 to 1", 2),
+        (("--background", "red", "--position", "up"), "expected left", 2),
+        (("--background", "red", "--scale", "0"), "from 0.05 to 4", 2),
+        (("--background", "red", "--light", "bright"), "from 0 to 1", 2),
+        (("--shadow", "glow"), "one of auto", 2),
+        (("--light", "off"), "--background", 2),
+        (("--only-alpha", "--background", "red"), "--only-alpha", 2),
+        (("--background", "missing.jpg"), "missing.jpg: no such file", 1),
+        (("--background", __file__), "test_scene.py", 1),
+        (("--background", PORTRAITS[1], "--max-pixels", "0.01"), "--max-pixels", 1),
+    ],
+)
+def test_what_is_wrong_is_one_line_before_any_photo_is_matted(tmp_path, flags, told, code):
+    done = bshm("-i", PORTRAITS[0], "-d", tmp_path, *flags, code=code)
+    said = lines(done.stderr)[-1]
+    assert said.startswith("bshm: ") and told in said
+    assert not list(tmp_path.iterdir()) and b"bshm-lite" not in done.stderr

@@ -132,6 +132,12 @@ class Composite(_Rendered):
 
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
 
+    def encode(self, mark: str = "") -> bytes:
+        """A PNG, always with alpha, as all that bshm writes; ``mark`` as of a cutout."""
+        if self.pixels.shape[2] == 4:
+            return super().encode(mark)
+        return encode_png(cv2.cvtColor(self.pixels, cv2.COLOR_RGB2RGBA), self.icc, mark)
+
 
 @dataclass(frozen=True, eq=False)
 class Cutout(_Rendered):

@@ -19,12 +19,11 @@ _BEGIN = 33  # bytes of the signature and the header
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 # Start of an iTXt chunk with a mark: the keyword, not compressed, no language, no translation.
 _KEYWORD = b"bshm\0\0\0\0\0"
-_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # number of channels -> what PNG calls it
 STRIPE_BYTES = 1 << 18  # bytes packed at a time, so that no second whole picture is made
 
 
 def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> bytes:
-    """PNG of straight RGBA ``[H, W, 4]``, RGB ``[H, W, 3]`` or grey ``[H, W]`` pixels, uint8.
+    """PNG of straight RGBA ``[H, W, 4]`` or grey ``[H, W]`` pixels, uint8.
 
     Lines are stored as differences to the left neighbour and packed by zlib's run-length
     strategy. On cutouts that is about as fast as `cv2.imencode`, at the same size, without a second
@@ -36,17 +35,17 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
 
     Raises ValueError for pixels of another type or shape.
     """
-    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 4)
     if not fits or pixels.dtype.name != "uint8" or not pixels.size:
         got = "%s %s" % (pixels.dtype, list(pixels.shape))
-        raise ValueError("expected uint8 [H, W], [H, W, 3] or [H, W, 4], got %s" % got)
+        raise ValueError("expected uint8 [H, W] or [H, W, 4], got %s" % got)
     height, width = pixels.shape[:2]
-    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
+    grey = pixels.ndim == 2
+    header = struct.pack(">IIBBBBB", width, height, 8, 0 if grey else 6, 0, 0, 0)
     parts = [_SIGNATURE, _chunk(b"IHDR", header), _mark_chunk(mark)]
-    if icc and channels > 1:
+    if icc and not grey:
         parts.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)))
-    for part in _deflate(pixels.reshape(height, -1), channels):
+    for part in _deflate(pixels.reshape(height, -1), 1 if grey else 4):
         parts.append(_chunk(b"IDAT", part))
     return b"".join([*parts, _END])
 
@@ -54,7 +53,7 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
 def is_finished_png(path: Path, mark: str = "") -> bool:
     """Whether a file is a whole PNG that :func:`encode_png` could have written, cheaply.
 
-    Only its head and its last bytes are read: a regular file, 8-bit grey, RGB or RGBA, with this
+    Only its head and its last bytes are read: a regular file, 8-bit grey or RGBA, with this
     ``mark`` if one is given, that ends where a PNG ends. Raises nothing.
     """
     marked = _mark_chunk(mark)
@@ -86,13 +85,13 @@ def is_own_png(path: Path) -> bool:
 
 
 def _begins_like_ours(head: bytes) -> bool:
-    """The signature and the header of a PNG of 8-bit grey, RGB or RGBA that has pixels."""
+    """The signature and the header of a PNG of 8-bit grey or RGBA that has pixels."""
     header = head[16:29]
     return (
         head[:_BEGIN] == _SIGNATURE + _chunk(b"IHDR", header)
         and any(header[:4])
         and any(header[4:8])
-        and header[8:] in [b"\x08%c\0\0\0" % kind for kind in _COLOUR_TYPES.values()]
+        and header[8:] in (b"\x08\0\0\0\0", b"\x08\6\0\0\0")
     )
 
 

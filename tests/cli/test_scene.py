@@ -38,18 +38,18 @@ def _made(tmp_path, *flags):
 
 def test_a_colour_behind_the_person(tmp_path, cutout):
     made = np.asarray(_made(tmp_path, "--background", "4b6190")).astype(int)
-    assert made.shape == (*cutout.shape[:2], 3)
+    assert made.shape == cutout.shape and (made[..., 3] == 255).all()
     alpha = cutout[..., 3:]
     wanted = (alpha * cutout[..., :3] + (255 - alpha) * [0x4B, 0x61, 0x90]) / 255
-    assert np.abs(made - wanted).max() < 2.5  # alpha of the cutout has 255 steps
+    assert np.abs(made[..., :3] - wanted).max() < 2.5  # alpha of the cutout has 255 steps
 
 
 def test_a_picture_lights_the_person_unless_told_otherwise(tmp_path, cutout, beach):
     lit = np.asarray(_made(tmp_path, "--background", beach)).astype(int)
     unlit = np.asarray(_made(tmp_path, "--background", beach, "--light", "off")).astype(int)
     solid = cutout[..., 3] == 255
-    assert np.abs(unlit[solid] - cutout[solid][:, :3]).max() <= 1
-    assert lit[solid].mean() < unlit[solid].mean() - 10
+    assert np.abs(unlit[solid] - cutout[solid]).max() <= 1
+    assert lit[solid].mean() < unlit[solid].mean() - 8
 
 
 def test_one_command_does_many_with_one_scene_and_knows_them_again(tmp_path, beach):
@@ -86,7 +86,7 @@ def test_the_photos_profile_stays_and_colours_are_brought_into_it(tmp_path):
     bshm("-i", photo, "-o", out, "--background", "red")
     made = Image.open(out)
     assert made.info["icc_profile"] == bytes(swapped)
-    red, green, blue = np.asarray(made)[2, 2]
+    red, green, blue, _ = np.asarray(made)[2, 2]
     assert blue > 245 and red < 12 and green < 12
 
 

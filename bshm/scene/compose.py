@@ -177,7 +177,7 @@ class _Maps:
 
     def __init__(self, look: Look, alpha: np.ndarray, behind: Picture | None) -> None:
         self.size = alpha.shape
-        small = _thumb(alpha)
+        self.small = small = _thumb(alpha)
         dark = shadow.darkness(look.shadow, small)
         self.gains = shadow.gains(look.shadow, dark) if dark.any() else None
         self.table = light.table(look.light)[:, None]
@@ -187,6 +187,15 @@ class _Maps:
         if look.light.wrap and behind is not None:
             self.wrap = _wrap(look.light.wrap, small, behind.rgb)
         self.changes = look.light != light.Light()
+
+    def cover(self, tile: Window) -> tuple[float, float]:
+        """Bounds of alpha in a tile: 0 at the top where nobody is in it, 1 where all is person.
+
+        Means over cells tell that as well as the pixels, in a hundredth of the time.
+        """
+        near = self.small[grids.cells(self.size, self.small.shape, tile)]
+        least, most = float(near.min()), float(near.max())
+        return (1.0 if least > 1 - 1e-5 else least), (0.0 if most < 1e-5 else most)
 
     def person(self, colours: np.ndarray, tile: Window) -> np.ndarray:
         """The person's colours in the new light: uint8 -> float32, coded 0-255."""
@@ -247,7 +256,7 @@ def _opaque_tile(
 ) -> None:
     """``alpha F + (1 - alpha) B``, in place of B."""
     near = alpha[tile]
-    least, most = cv2.minMaxLoc(near)[:2]
+    least, most = maps.cover(tile)
     shade = maps.shade(tile) if least < 1 else None
     if most <= 0 and shade is None:
         return
@@ -269,7 +278,7 @@ def _clear_tile(
 ) -> np.ndarray:
     """RGBA with straight alpha. A shadow is black there, as deep as it would be on something."""
     near = alpha[tile]
-    least, most = cv2.minMaxLoc(near)[:2]
+    least, most = maps.cover(tile)
     shade = maps.shade(tile) if least < 1 else None
     if most <= 0 and shade is None and behind is None:
         return np.zeros((*near.shape, 4), np.uint8)

@@ -37,6 +37,7 @@ BLACK = (0.5, 0.035)  # of coded values
 SATURATION = (0.4, 0.2)  # EV of the mean spread of R, G and B
 ACROSS = (0.25, 0.15)  # EV between left and right, and between top and bottom
 
+GREY = -4.2  # of `Probe.saturation`: below, the photo is black and white, and stays so
 DEEPEST = 0.12  # of coded values: a background whose darkest is brighter holds nothing black
 WRAP = 0.35  # of what a brighter background adds at the person's very edge
 
@@ -120,6 +121,8 @@ def estimate(old: Probe, new: Probe, strength: float = 1.0) -> Light:
         top=bend(new.top, *ACROSS),
         wrap=WRAP,
     )
+    if old.saturation < GREY:
+        light = light._replace(warmth=0.0, tint=0.0, saturation=0.0)
     return Light(*(strength * value for value in light))
 
 

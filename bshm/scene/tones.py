@@ -1,9 +1,10 @@
 """Coded values (sRGB, 0-255) and the light they stand for (linear, 0-1).
 
-The mix of person and background, `alpha F + (1 - alpha) B`, is one of coded values: the matte and
-the edge colours explain the photo in coded values, so only there do they give the photo back
-when its own background is put behind them. `benchmarks/scene.py --space` measures it: with an alpha
-that is exact, linear light comes closer; with one that a network saw, coded values do.
+The mix of person and background, `alpha F + (1 - alpha) B`, is one of coded values. A lens mixes
+light, but the matte and the edge colours were found by looking at coded values, and make up for
+it: of 40 composites mixed as a lens does, put on another background, the soft edges' mean squared
+error is 954 with coded values and 1003 with light (with an alpha that is exact 95 and 35;
+`benchmarks/scene.py space`).
 
 Whatever is done to light itself (exposure, white balance, shadow, blur) is reckoned in linear
 light. There a gain is a factor. On coded values it is one, too, but for the darkest: the curve of

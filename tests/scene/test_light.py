@@ -115,3 +115,11 @@ def test_probes_do_not_look_at_the_person():
     with_person = pixels.copy()
     with_person[22:78, 32:88] = (255, 0, 255)
     assert light.probe(with_person, weight) == light.probe(pixels, weight)
+
+
+def test_black_and_white_stays_black_and_white():
+    grey = np.repeat(_scene((0.6, 0.6, 0.6))[..., :1], 3, 2)
+    found = light.estimate(light.probe(grey), light.probe(_scene((0.9, 0.6, 0.3))))
+    assert found.exposure and not (found.warmth or found.tint or found.saturation)
+    red, green, blue = _lit((90, 90, 90), found)
+    assert abs(red - green) < 0.1 and abs(green - blue) < 0.1

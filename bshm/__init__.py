@@ -18,6 +18,7 @@ from bshm.errors import BshmError, DeviceError, InputError, OutputError, Weights
 __version__ = "0.1.0"
 __all__ = [
     "BshmError",
+    "Composite",
     "Cutout",
     "DeviceError",
     "InputError",
@@ -34,6 +35,7 @@ __all__ = [
 
 # Name -> the module that has it, imported with first use: `import bshm` stays instant.
 _LAZY = {
+    "Composite": "bshm.pipeline",
     "Cutout": "bshm.pipeline",
     "Matting": "bshm.matting",
     "Photo": "bshm.pictures",
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from bshm.codec.decode import decode
     from bshm.matting import Matting
     from bshm.pictures import Photo
-    from bshm.pipeline import Cutout, Recipe, finish, render
+    from bshm.pipeline import Composite, Cutout, Recipe, finish, render
 
 
 def __dir__() -> list[str]:

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from bshm import disk, timing
-from bshm.codec.decode import MAX_PIXELS
+from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.codec.png import encode_png
 from bshm.codec.profiles import convert
 from bshm.matting import Matting, edge_colours
 from bshm.pictures import Box, Photo
-from bshm.scene.background import Background, Colour, Flat, Gradient, Picture
-from bshm.scene.compose import Scene, compose
+from bshm.scene.background import Background, Blur, Colour, Flat, Gradient, Named, Picture
+from bshm.scene.compose import Scene, compose, wish
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,35 @@ class Cutout(_Rendered):
     pixels: uint8, straight RGBA ``[H, W, 4]``, or the matte ``[H, W]`` where it alone was wanted
     icc: the RGB profile that the colours are in; None means sRGB
     """
+
+    def on(
+        self, behind: str | np.ndarray | Background, photo: Photo | None = None, **wishes: Any
+    ) -> Composite:
+        """The people on something new: ``cutout.on("white")``.
+
+        behind: a text as of ``--background``, or a picture, uint8 ``[H, W, 3]``, in the profile
+            of the cutout; a text that names a file names a PNG, JPEG, ... of this disk
+        photo: the photo that was cut out; its background is what tells of its light and what
+            ``blur`` blurs
+        wishes: ``fit``, ``position``, ``scale``, ``light``, ``shadow``, as `scene.compose.wish`
+            takes them
+
+        Raises ValueError for texts that mean nothing, InputError for a file that cannot be read.
+        """
+        scene = wish(behind, **wishes)
+        icc = self.icc
+        if isinstance(scene.behind, Named):
+            name = scene.behind.name
+            picture = decode(disk.read(name, name, disk.LIMIT), name)
+            scene, icc = scene._replace(behind=Picture(picture.rgb, picture.alpha)), picture.icc
+        scene = scene._replace(behind=_in_profile(scene.behind, icc, self.icc))
+        if photo is None:
+            if isinstance(scene.behind, Blur):
+                raise ValueError("blur needs the photo: on('blur', photo)")
+            scene = scene._replace(light=0.0)
+        colours = np.ascontiguousarray(self.rgba[..., :3])
+        made = compose(scene, colours if photo is None else photo.rgb, self.alpha, colours)
+        return Composite(made.pixels, self.icc, made.grown)
 
     @property
     def rgba(self) -> np.ndarray:

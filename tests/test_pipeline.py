@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
+from bshm.errors import InputError
 from bshm.pictures import Box, Photo
-from bshm.pipeline import Cutout, Recipe, finish, render
+from bshm.pipeline import Composite, Cutout, Recipe, finish, render
+from bshm.scene.compose import wish
 
 
 class Half:
@@ -67,3 +69,52 @@ def test_a_cutout_is_saved_as_it_is(photo, tmp_path):
 def test_recipes_whose_results_differ_have_fingerprints_that_differ():
     assert Recipe().fingerprint() != Recipe(only_alpha=True).fingerprint()
     assert Recipe().fingerprint() == Recipe(max_pixels=1).fingerprint()
+
+
+def _scene_photo():
+    random = np.random.default_rng(0)
+    return Photo(random.integers(40, 200, (8, 8, 3)).astype(np.uint8))
+
+
+def test_a_scene_of_the_recipe_is_what_the_cutout_makes_by_itself():
+    photo = _scene_photo()
+    made = render(photo, Half(), Recipe(scene=wish("#102030", shadow="drop")))
+    cutout = render(photo, Half(), Recipe())
+    assert isinstance(made, Composite) and made.pixels.shape == (8, 8, 3)
+    np.testing.assert_array_equal(made.pixels, cutout.on("#102030", shadow="drop").pixels)
+    np.testing.assert_array_equal(cutout.on("#102030").pixels[:, 7], [[0x10, 0x20, 0x30]] * 8)
+
+
+def test_a_cutout_goes_on_files_and_arrays_and_needs_the_photo_for_its_light(tmp_path):
+    photo, path = _scene_photo(), tmp_path / "dark.png"
+    dark = np.random.default_rng(1).integers(0, 40, (8, 8, 3)).astype(np.uint8)
+    Image.fromarray(dark).save(path)
+    cutout = render(photo, Half(), Recipe())
+    for behind in (str(path), dark):
+        unlit, lit = cutout.on(behind).pixels, cutout.on(behind, photo).pixels
+        np.testing.assert_array_equal(unlit[:, :4], cutout.rgba[:, :4, :3])
+        assert lit[:, :4].mean() < unlit[:, :4].mean() - 5
+    assert cutout.on("blur", photo).pixels.shape == (8, 8, 3)
+    with pytest.raises(ValueError, match="needs the photo"):
+        cutout.on("blur")
+    with pytest.raises(InputError, match="No such file"):
+        cutout.on("missing.png")
+    with pytest.raises(ValueError, match="scale"):
+        cutout.on("red", scale=9)
+
+
+def test_composites_are_saved_as_pngs_with_the_photos_profile(tmp_path):
+    photo = Photo(
+        _scene_photo().rgb, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    )
+    render(photo, Half(), Recipe(scene=wish("red"))).save(tmp_path / "made.png")
+    with Image.open(tmp_path / "made.png") as made:
+        assert made.mode == "RGBA" and made.info["icc_profile"] == photo.icc
+        assert np.abs(np.asarray(made)[0, 7].astype(int) - (255, 0, 0, 255)).max() <= 2
+
+
+def test_scenes_that_differ_have_fingerprints_that_differ():
+    pictures = [np.full((9, 9, 3), value, np.uint8) for value in (1, 2)]
+    scenes = [None, wish("red"), wish("blue"), wish("red", shadow="drop"), *map(wish, pictures)]
+    assert len({Recipe(scene=scene).fingerprint() for scene in scenes}) == len(scenes)
+    assert Recipe(scene=wish("f00")).fingerprint() == Recipe(scene=wish("red")).fingerprint()

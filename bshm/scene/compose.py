@@ -11,6 +11,7 @@ import numpy as np
 from bshm.scene import background, blur, grids, light, place, shadow, tones
 from bshm.scene.background import Background, Blur, Flat, Gradient, Picture
 from bshm.scene.grids import Window
+from bshm.scene.shadow import parse as parse_shadow
 
 TILE = 256  # pixels
 PLAIN = (Flat, Gradient)  # drawn, not seen: they light nobody
@@ -46,6 +47,31 @@ class Scene(NamedTuple):
                     digest.update(b"%d %d" % plane.shape[:2] + small.tobytes())
         digest.update(repr(rest).encode())
         return digest.hexdigest()[:16]
+
+
+def wish(
+    behind: str | np.ndarray | Background | None = None,
+    fit: str = "cover",
+    position: str = "original",
+    scale: float = 1.0,
+    light: float | None = None,
+    shadow: str = "none",
+) -> Scene:
+    """A scene of the texts that people write; an array is a picture, uint8 ``[H, W, 3]``.
+
+    Raises ValueError, with what was expected.
+    """
+    if fit not in background.FITS:
+        raise ValueError("%s: expected one of %s" % (fit, ", ".join(background.FITS)))
+    if not place.SCALES[0] <= scale <= place.SCALES[1]:
+        raise ValueError("%g: expected a scale from %g to %g" % (scale, *place.SCALES))
+    if light is not None and not 0 <= light <= 1:
+        raise ValueError("%g: expected a light from 0 to 1" % light)
+    if isinstance(behind, str):
+        behind = background.parse(behind)
+    elif isinstance(behind, np.ndarray):
+        behind = Picture(behind)
+    return Scene(behind, fit, place.parse(position), scale, light, parse_shadow(shadow))
 
 
 class Look(NamedTuple):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import cv2
 import numpy as np
@@ -35,12 +35,14 @@ class Recipe:
     max_pixels: refuse to decode photos of more pixels than this
     scene: what the people are put on, with the light and the shadow of it
     scene_icc: the RGB profile that the scene's picture is in; None means sRGB
+    read_picture: reads and decodes the picture of a scene that only names one, when it is needed
     """
 
     only_alpha: bool = False
     max_pixels: int = MAX_PIXELS
     scene: Scene | None = None
     scene_icc: bytes | None = None
+    read_picture: Callable[[str], Photo] | None = None
 
     def fingerprint(self) -> str:
         """A word or two that differ between recipes whose results differ."""
@@ -57,7 +59,11 @@ def render(photo: Photo, matting: Matting, recipe: Recipe) -> Cutout | Composite
 def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout | Composite:
     """The same where alpha, float32 ``[H, W]`` in 0-1, is known already, as for a film's frame."""
     if recipe.scene is not None and not recipe.only_alpha:
-        return _on_scene(photo, alpha, recipe.scene, recipe.scene_icc)
+        scene, icc = recipe.scene, recipe.scene_icc
+        if isinstance(scene.behind, Named) and recipe.read_picture is not None:
+            picture = recipe.read_picture(scene.behind.name)
+            scene, icc = scene._replace(behind=Picture(picture.rgb, picture.alpha)), picture.icc
+        return _on_scene(photo, alpha, scene, icc)
     if recipe.only_alpha:
         pixels = cv2.convertScaleAbs(alpha, alpha=255)
     else:

@@ -8,11 +8,12 @@ bounded, so memory does not grow with the number of photos.
 from __future__ import annotations
 
 import enum
+import itertools
 import logging
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Callable, Iterable, Iterator, NamedTuple
+from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
 
 from bshm import disk, pipeline
 from bshm.batch import outputs
@@ -77,11 +78,13 @@ def run_all(
     jobs: Iterable[Job],
     load_matting: Callable[[], Matting],
     report: Callable[[Result], None],
-    recipe: Recipe,
+    recipe: Recipe | Sequence[Recipe],
     skip_existing: bool = False,
     stop_if_asked: Callable[[], None] = lambda: None,
 ) -> None:
     """Do every job and report each result, in order, from the calling thread.
+
+    recipe: one for all, or several, of which each job takes the next, from the first again
 
     ``load_matting`` is called once, while the first photos are being read, and not at all when
     nothing is to be rendered. A photo that fails is reported and the others go on.
@@ -89,6 +92,7 @@ def run_all(
     reported before that goes on.
     """
     jobs = list(jobs)
+    recipes = [recipe] if isinstance(recipe, Recipe) else recipe
     for folder in {job.output.parent for job in jobs if job.output}:
         disk.clear_up(folder)
     fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
@@ -103,7 +107,7 @@ def run_all(
         report(writes.popleft().result())
 
     try:
-        for task, photo in reader.read_ahead(_Task(job, recipe) for job in jobs):
+        for task, photo in reader.read_ahead(map(_Task, jobs, itertools.cycle(recipes))):
             stop_if_asked()
             if isinstance(photo, Result):
                 writes.append(writer.submit(lambda known: known, photo))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Mapping, NoReturn
 
 from bshm.cli import signals, terminal
 from bshm.cli.flags import SAMPLE, build_parser
-from bshm.cli.scene_flags import read_scene
+from bshm.cli.scene_flags import read_recipes
 from bshm.errors import BshmError
 from bshm.timing import STAGES, Timings
 
@@ -39,13 +39,9 @@ def run(arguments: list[str], commands: Mapping[str, str]) -> int:
     terminal.check_installation()
     from bshm.pipeline import Recipe
 
-    max_pixels = int(args.max_pixels * 1e6)
     jobs = _plan(args, parser)
-    scene, icc = read_scene(args, parser, max_pixels)
-    if scene is not None and args.only_alpha:
-        parser.error("--only-alpha writes the matte alone, without --background and its like")
-    recipe = Recipe(args.only_alpha, max_pixels, scene, icc)
-    return _run(args, jobs, recipe)
+    recipe = Recipe(only_alpha=args.only_alpha, max_pixels=int(args.max_pixels * 1e6))
+    return _run(args, jobs, read_recipes(args, parser, recipe))
 
 
 def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Job]:
@@ -77,7 +73,7 @@ def _sample() -> str:
     return str(beside) if not Path(SAMPLE).exists() and beside.exists() else SAMPLE
 
 
-def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
+def _run(args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe]) -> int:
     from bshm.batch.run import run_all
 
     report = _Report(args, len(jobs))
@@ -88,7 +84,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
 
     with signals.terminable() as stop_if_asked:
         try:
-            run_all(jobs, load_matting, report.tell, recipe, args.skip_existing, stop_if_asked)
+            run_all(jobs, load_matting, report.tell, recipes, args.skip_existing, stop_if_asked)
             report.bar.close()
         except KeyboardInterrupt:
             report.bar.close()

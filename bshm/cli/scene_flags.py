@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bshm.errors import InputError
 
 if TYPE_CHECKING:
-    from bshm.scene.background import Picture
-    from bshm.scene.compose import Scene
+    from bshm.pictures import Photo
+    from bshm.pipeline import Recipe
 
 FITS = ("cover", "contain", "stretch", "tile")
 
 
 def add_scene_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the group of them; `read_scene` makes a scene of what was said."""
+    """Add the group of them; `read_recipes` heeds what was said."""
     group = parser.add_argument_group("scene flags", "people on something new")
     add = group.add_argument
     add(
         "--background",
         metavar="B",
         help="a colour (white, 4b6190, 'rgb(0 0 0 / 50%%)'), a gradient (white..4b6190, "
-        "radial:white..gray), a picture (file or URL), or blur[:0-1] for the photo's own, out of "
-        "focus (default: transparent)",
+        "radial:white..gray), a picture (file or URL), a folder of them, of which each photo "
+        "takes the next, or blur[:0-1] for the photo's own, out of focus (default: transparent)",
     )
     add(
         "--fit",
@@ -60,19 +61,21 @@ def add_scene_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_scene(
-    args: argparse.Namespace, parser: argparse.ArgumentParser, max_pixels: int
-) -> tuple[Scene | None, bytes | None]:
-    """The scene that the flags ask for, or None, and the ICC profile of its picture.
+def read_recipes(
+    args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Recipe
+) -> list[Recipe]:
+    """The recipe with the scene that the flags ask for; of a folder of backgrounds one for each.
 
     Ends the command where a flag makes no sense. Raises InputError for a picture that cannot be
-    read.
+    read: all are looked at before anything else is done.
     """
     asked = (args.background, args.shadow != "none", args.position != "original", args.scale)
     if asked == (None, False, False, "100%"):
         if args.light != "auto":
             parser.error("--light follows a background; name one with --background")
-        return None, None
+        return [recipe]
+    if recipe.only_alpha:
+        parser.error("--only-alpha writes the matte alone, without --background and its like")
     from bshm.scene import background, place, shadow
     from bshm.scene.compose import Scene
 
@@ -90,25 +93,36 @@ def read_scene(
         wish = shadow.parse(args.shadow)
     except ValueError as error:
         parser.error("%s %s" % (flag, error))
-    icc = None
-    if isinstance(behind, background.Named):
-        behind, icc = _read_picture(behind.name, max_pixels)
-    return Scene(behind, args.fit, position, scale, light, wish), icc
+    scene = Scene(behind, args.fit, position, scale, light, wish)
+    if not isinstance(behind, background.Named):
+        return [replace(recipe, scene=scene)]
+    pictures = _Pictures(behind.name, recipe.max_pixels)
+    if len(pictures.names) == 1:  # decoded once for all photos
+        picture = pictures.read(pictures.names[0])
+        scene = scene._replace(behind=background.Picture(picture.rgb, picture.alpha))
+        return [replace(recipe, scene=scene, scene_icc=picture.icc)]
+    for name in pictures.names:
+        pictures.read(name)
+    scenes = [scene._replace(behind=background.Named(name)) for name in pictures.names]
+    return [replace(recipe, scene=each, read_picture=pictures.read) for each in scenes]
 
 
-def _read_picture(name: str, max_pixels: int) -> tuple[Picture, bytes | None]:
-    """A decoded background and its profile."""
-    from bshm.batch import sources
-    from bshm.codec.decode import decode
-    from bshm.scene.background import Picture
+class _Pictures:
+    """What --background names: a picture, or those in a folder."""
 
-    found = sources.expand([name])
-    if len(found) != 1 or found[0].kind is sources.Kind.STDIN:
-        raise InputError(
-            "is no picture, but %d; a background is one" % len(found), name, "not_a_file"
-        )
-    photo = decode(found[0].read(), found[0].name, max_pixels)
-    return Picture(photo.rgb, photo.alpha), photo.icc
+    def __init__(self, named: str, max_pixels: int) -> None:
+        from bshm.batch import sources
+
+        if named == "-":
+            raise InputError("photos come from there, backgrounds do not", "stdin", "not_a_file")
+        self._sources = {source.name: source for source in sources.expand([named])}
+        self._max_pixels = max_pixels
+        self.names = list(self._sources)
+
+    def read(self, name: str) -> Photo:
+        from bshm.codec.decode import decode
+
+        return decode(self._sources[name].read(), name, self._max_pixels)
 
 
 def _share(text: str, limits: tuple[float, float]) -> float:

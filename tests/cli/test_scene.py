@@ -62,6 +62,21 @@ def test_one_command_does_many_with_one_scene_and_knows_them_again(tmp_path, bea
     assert [json.loads(line)["status"] for line in lines(other.stdout)] == ["done", "done"]
 
 
+def test_of_a_folder_of_backgrounds_each_photo_takes_the_next(tmp_path):
+    pictures, out = tmp_path / "pictures", tmp_path / "out"
+    pictures.mkdir()
+    for number, colour in enumerate([(200, 0, 0), (0, 0, 200)]):
+        Image.new("RGB", (30, 30), colour).save(pictures / ("%d.png" % number))
+    photos = [*PORTRAITS, PORTRAITS[0]]
+    bshm("-i", *photos, "-d", out, "--background", pictures)
+    corners = [np.asarray(Image.open(path))[2, 2, :3].tolist() for path in sorted(out.iterdir())]
+    assert corners == [[200, 0, 0], [200, 0, 0], [0, 0, 200]]  # 1.png, 1-2.png, 2.png
+    (pictures / "2.png").write_bytes(b"no picture")
+    done = bshm("-i", *photos, "-d", tmp_path / "none", "--background", pictures, code=1)
+    assert len(lines(done.stderr)) == 1 and "2.png" in lines(done.stderr)[0]
+    assert not (tmp_path / "none").exists()
+
+
 def test_small_people_on_nothing_keep_their_shadow_in_the_frame(tmp_path):
     """The frame grows, if it must, and --json says by how much."""
     out = tmp_path / "made.png"

@@ -37,6 +37,7 @@ FLOOR = 0.15  # of the light: what is left where no direct light comes, at opaci
 SPECK = 0.03  # of the largest person's area: what is smaller casts nothing
 FOOT = 0.07  # of the height: what comes as near to the ground stands on it
 STEEP = 0.3  # slope that a line from foot to foot may have
+FARTHEST = 4.0  # heights of the frame that it grows at most on one side
 TIP = 0.7  # share of the cast shadow's opacity that is lost at its tip
 BANDS = (0.0, 0.1, 0.3, 0.6, 1.0)  # of the height, where the cast shadow's blur is reckoned
 
@@ -229,7 +230,13 @@ def reach(shadow: Shadow, alpha: np.ndarray) -> tuple[float, float, float, float
     """
     rows, columns = alpha.shape
     edges = (alpha[:, 0], alpha[0], alpha[:, -1], alpha[-1])
-    room = [0 if edge.max() > 0.5 else half for edge, half in zip(edges, (columns, rows) * 2)]
+    side, down = _run(shadow)
+    spread = 0.25 + 0.25 * shadow.softness / SOFTNESS  # of the height: what blur may add
+    far = [
+        min(FARTHEST, spread + shift * bool(shadow.cast)) * rows
+        for shift in (max(-side, 0), max(-down, 0), max(side, 0), max(down, 0))
+    ]
+    room = [0 if edge.max() > 0.5 else round(cells) for edge, cells in zip(edges, far)]
     left, top, right, bottom = room
     wide = cv2.copyMakeBorder(alpha, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
     seen = darkness(shadow, wide) > 1 / 64
@@ -251,17 +258,21 @@ def _heights(one: Person) -> np.ndarray:
     return (one.level + one.slope * columns)[None] - rows[:, None]
 
 
+def _run(shadow: Shadow) -> tuple[float, float]:
+    """How far a shadow runs to the right and down the picture, in heights of the person."""
+    length = 1 / math.tan(math.radians(shadow.elevation))
+    side = -length * math.sin(math.radians(shadow.azimuth))
+    down = length * math.cos(math.radians(shadow.azimuth)) * LEVEL
+    return side, down if abs(down) >= FLAT else math.copysign(FLAT, down)
+
+
 def _cast(one: Person, shadow: Shadow, soft: float) -> np.ndarray:
     """The matte laid on the ground, softer and fainter the further from the feet.
 
     Of height h above the ground, ``x' = x + s h`` and ``y' = y0(x) + v h``: s is how far the
     shadow runs to the side, v how far down the picture, which shows `LEVEL` of it.
     """
-    length = 1 / math.tan(math.radians(shadow.elevation))
-    side = -length * math.sin(math.radians(shadow.azimuth))
-    down = length * math.cos(math.radians(shadow.azimuth)) * LEVEL
-    if abs(down) < FLAT:
-        down = math.copysign(FLAT, down)
+    side, down = _run(shadow)
     a, b = one.level, one.slope
     move = np.array(
         [[1 + side * b, -side, side * a], [b * (1 + down), -down, a * (1 + down)]], np.float64
@@ -307,7 +318,7 @@ def _occlusion(one: Person) -> np.ndarray:
     a, b = one.level, one.slope
     move = np.array([[1, 0, 0], [b * (1 - flat), flat, a * (1 - flat)]], np.float64)
     move[:, 2] += move[:, :2] @ [0.5, 0.5] - 0.5
-    pool = cv2.warpAffine(low, move, (columns, rows), flags=cv2.INTER_AREA)
+    pool = cv2.warpAffine(low, move, (columns, rows), flags=cv2.INTER_LINEAR)
     return np.minimum(1.8 * grids.soften(pool, 0.05 * one.height, 0.018 * one.height), 1)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bshm.pictures import Photo
     from bshm.pipeline import Recipe
 
+# Those of `scene.background`, which loads what --help need not wait for.
 FITS = ("cover", "contain", "stretch", "tile")
 
 

@@ -27,7 +27,6 @@ HIGHLIGHT = 0.75  # of linear light: what is brighter was cut off in part
 BLOOM = 2.5  # times as bright a white pixel is taken to have been
 LEVELS = 3  # discs between sharp and full where blur grows from the feet upwards
 
-
 # Factor of linear light by the least of R, G and B: what is white was cut off.
 _OVER = np.maximum(tones.TO_LINEAR - HIGHLIGHT, 0) / (1 - HIGHLIGHT)
 _MORE = (1 + (BLOOM - 1) * _OVER**2).astype(np.float32)
@@ -49,8 +48,7 @@ def blur(
     ground: where the person stands in the frame; None blurs all alike
     """
     height, width = alpha.shape
-    radius = strength * WIDEST * float(np.hypot(height, width))
-    radius = max(radius, 1.0)
+    radius = max(strength * WIDEST * float(np.hypot(height, width)), 1.0)
     radii = [radius] if ground is None else [radius * (n + 1) / LEVELS for n in range(LEVELS)]
     sharpest = _shrunk(rgb, alpha, max(1.0, radii[0] / DISC))
     levels = [_disc(sharpest, one, alpha.shape) for one in radii]
@@ -132,12 +130,19 @@ def _shrunk(rgb: np.ndarray, alpha: np.ndarray, shrink: float) -> tuple[np.ndarr
         bottom = min(top + step, rows)
         part = slice(round(top * height / rows), round(bottom * height / rows))
         size = (bottom - top, columns)
-        clear = cv2.inRange(alpha[part], -1.0, CLEAR)
-        clear = cv2.erode(clear, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+        clear = _background(alpha, part)
         clear = clear.astype(np.float32) * np.float32(1 / 255)
         weight[top:bottom] = grids.shrink(clear, size)
         light[top:bottom] = grids.shrink(_bright(rgb[part]) * cv2.merge([clear] * 3), size)
     return light, weight
+
+
+def _background(alpha: np.ndarray, part: slice) -> np.ndarray:
+    """Which pixels of some rows are background, 0 or 255; not those right beside the person."""
+    around = slice(max(part.start - 1, 0), part.stop + 1)
+    clear = cv2.inRange(alpha[around], -1.0, CLEAR)
+    clear = cv2.erode(clear, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    return clear[part.start - around.start :][: part.stop - part.start]
 
 
 def _bright(rgb: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ class Look(NamedTuple):
     shadow: shadow.Shadow
 
 
-class Composite(NamedTuple):
+class Canvas(NamedTuple):
     """The finished picture.
 
     pixels: uint8, ``[H, W, 3]``, or ``[H, W, 4]`` of straight alpha where not all is opaque
@@ -93,7 +93,7 @@ class Composite(NamedTuple):
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
-def compose(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, colours: np.ndarray) -> Composite:
+def compose(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, colours: np.ndarray) -> Canvas:
     """A photo's person in a scene.
 
     rgb: the photo, uint8 ``[H, W, 3]``; alpha: its matte, float32 ``[H, W]`` in 0-1
@@ -131,7 +131,7 @@ def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture |
     return Look(where, lit, shadow.estimate(scene.shadow, there, lit, opaque))
 
 
-def apply(look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None) -> Composite:
+def apply(look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None) -> Canvas:
     """The person on ``behind``, whose pixels may be overwritten."""
     alpha, colours = place.move(alpha, look.place), place.move(colours, look.place)
     grown = (0, 0, 0, 0)
@@ -152,7 +152,7 @@ def apply(look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | 
         out = behind.rgb
         for tile in _tiles(alpha.shape):
             _opaque_tile(maps, tile, alpha, colours, out)
-    return Composite(out, grown)
+    return Canvas(out, grown)
 
 
 Numbers = TypeVar("Numbers", bound=tuple)
@@ -215,7 +215,7 @@ class _Maps:
         self.changes = look.light != light.Light()
 
     def cover(self, tile: Window) -> tuple[float, float]:
-        """Bounds of alpha in a tile: 0 at the top where nobody is in it, 1 where all is person.
+        """Bounds of alpha in a tile: both 0 where nobody is in it, both 1 where all is person.
 
         Means over cells tell that as well as the pixels, in a hundredth of the time.
         """
@@ -233,10 +233,10 @@ class _Maps:
         if self.slant is not None:
             lit = cv2.multiply(lit, cv2.merge([grids.grow(self.slant, self.size, tile)] * 3))
         if self.wrap is not None:
-            share, colours = self.wrap
+            share, spill = self.wrap
             if share[grids.cells(self.size, share.shape, tile)].max() > 1 / 255:
                 share = grids.grow(share, self.size, tile)
-                spilt = cv2.max(grids.grow(colours, self.size, tile), lit)
+                spilt = cv2.max(grids.grow(spill, self.size, tile), lit)
                 lit = cv2.blendLinear(spilt, lit, share, 1 - share)
         return lit
 

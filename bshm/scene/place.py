@@ -10,7 +10,7 @@ import numpy as np
 
 SIDES = {"left": 0.0, "center": 0.5, "right": 1.0}
 ENDS = {"top": 0.0, "center": 0.5, "bottom": 1.0}
-SCALES = (0.05, 4.0)
+SCALES = (0.05, 4.0)  # of the photo's size: the least and the most
 
 
 class Place(NamedTuple):

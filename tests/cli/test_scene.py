@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from bshm.cli import scene_flags
+from bshm.scene import background
 from tests.helpers import PORTRAITS, bshm, lines
 
 pytestmark = pytest.mark.real_command
@@ -127,3 +129,7 @@ def test_what_is_wrong_is_one_line_before_any_photo_is_matted(tmp_path, flags, t
     said = lines(done.stderr)[-1]
     assert said.startswith("bshm: ") and told in said
     assert not list(tmp_path.iterdir()) and b"bshm-lite" not in done.stderr
+
+
+def test_the_help_knows_all_fits():
+    assert scene_flags.FITS == background.FITS

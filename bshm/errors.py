@@ -8,7 +8,8 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │     its bytes                 not_an_image · unsupported_format · damaged · too_many_pixels ·
 │                               out_of_memory
 ├── OutputError                 a result cannot be written
-│                               not_written · disk_full · would_overwrite_input · foreign_file
+│                               not_written · disk_full · too_large_for_format ·
+│                               would_overwrite_input · foreign_file
 ├── WeightsError                weights cannot be had, or do not run here
 │     by name                   weights_not_found · not_downloaded · released_missing ·
 │                               not_a_hub_id · several_weights

@@ -15,7 +15,7 @@ from typing import Callable, Iterable, Iterator, NamedTuple
 from bshm import disk
 from bshm.batch.names import NAME_BYTES, fit, folded
 from bshm.batch.sources import Kind, Source
-from bshm.codec import png
+from bshm.codec import marks
 from bshm.errors import OutputError
 from bshm.pipeline import Recipe
 
@@ -84,7 +84,7 @@ def mark(source: Source, recipe: Recipe) -> str:
 
 def is_done(job: Job, recipe: Recipe) -> bool:
     """Whether the output is there, whole, and of this very photo."""
-    return job.output is not None and png.is_finished_png(job.output, mark(job.source, recipe))
+    return job.output is not None and marks.is_finished(job.output, mark(job.source, recipe))
 
 
 class OverwriteGuard:
@@ -107,7 +107,7 @@ class OverwriteGuard:
             return
         if self._known.intersection(_identities(job.output)):
             problem, code = "its cutout %s would overwrite an input", "would_overwrite_input"
-        elif job.may_replace_foreign_file or not _is_beside(job) or png.is_own_png(job.output):
+        elif job.may_replace_foreign_file or not _is_beside(job) or marks.is_own(job.output):
             return
         else:
             problem = "its cutout %s would overwrite a file that bshm did not make"

@@ -21,13 +21,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from bshm import disk
 from bshm.batch.names import natural, printable, safe_stem
 from bshm.batch.web import LIMITS, Limits, Web
-from bshm.codec import png
+from bshm.codec import marks
+from bshm.codec.formats import EXTENSIONS
 from bshm.errors import InputError
-
-EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
-    *(".heic", ".heif", ".hif", ".avif"),
-)
 
 
 class Kind(enum.Enum):
@@ -163,7 +159,7 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
         for entry in entries:
             if not (_is_photo_name(entry.name) and _is_file(entry)):
                 continue
-            if _is_output(entry.path):
+            if marks.is_own(Path(entry.path)):
                 ours = True
                 continue
             yield _file(entry.path, parent, limit)
@@ -194,7 +190,7 @@ def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
             yield from _folder(folder, recursive, limit)
         return
     named = [path for path in found if _is_photo_name(path)] or found
-    photos = [path for path in named if not _is_output(path)]
+    photos = [path for path in named if not marks.is_own(Path(path))]
     for path in photos:
         parent = PurePath(os.path.relpath(os.path.dirname(path) or ".", root or "."))
         below = recursive and ".." not in parent.parts
@@ -246,10 +242,6 @@ def _visible(folder: str) -> list[os.DirEntry]:
 
 def _is_photo_name(path: str) -> bool:
     return path.lower().endswith(EXTENSIONS)
-
-
-def _is_output(path: str) -> bool:
-    return path.lower().endswith(".png") and png.is_own_png(Path(path))
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

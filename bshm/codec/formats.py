@@ -22,6 +22,11 @@ _FORMATS = (
     ("AVIF", rb"....ftyp(avi[fs]|(mif1|msf1).{0,32}avif)", "Avif"),
     ("HEIC", rb"....ftyp(he[iv][cxms]|mif1|msf1)", ""),
 )
+# Endings of the names of photos, where a folder or an output is gone by them.
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
+    *(".heic", ".heif", ".hif", ".avif"),
+)
 RAW = "is a camera's raw file; export it as JPEG or TIFF"
 _FOREIGN = (
     ("is a web page, not an image", rb"\s*<(!doctype\s+html|html|head|body|(\?xml|!--).*<html)"),

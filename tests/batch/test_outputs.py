@@ -14,7 +14,7 @@ from bshm import disk
 from bshm.batch import outputs
 from bshm.batch.outputs import OverwriteGuard, to_file
 from bshm.batch.sources import Kind, Source, expand
-from bshm.codec import png
+from bshm.codec import marks, png
 from bshm.errors import OutputError
 from bshm.pipeline import Recipe
 
@@ -84,7 +84,7 @@ def test_outputs_tell_nobody_where_their_photos_were(tmp_path):
     finish(job)
     data = job.output.read_bytes()
     assert b"secret" not in data and b"example" not in data
-    assert png.is_own_png(job.output)
+    assert marks.is_own(job.output)
 
 
 @pytest.mark.parametrize("link", ["symlink", "link"])

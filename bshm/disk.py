@@ -54,7 +54,8 @@ def read(path: str, name: str, limit: int) -> bytes:
             return _drain(file, name, limit, status.st_size)
     except OSError as error:
         reason = "cannot be read: %s" % (error.strerror or error)
-        raise InputError(reason, name, "unreadable") from error
+        code = "not_found" if isinstance(error, FileNotFoundError) else "unreadable"
+        raise InputError(reason, name, code) from error
 
 
 def read_stdin(limit: int) -> bytes:

@@ -19,7 +19,7 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │     downloads, conversions    not_downloadable · no_modelscope · not_convertible
 └── DeviceError                 a device or an engine cannot be had, or fails
                                 unknown_device · device_missing · unknown_engine · engine_missing ·
-                                engine_broken · forward_failed · closed
+                                engine_broken · forward_failed · closed · other_process
 
 The texts say what was given and what was expected. What to do about it depends on who asks: the
 command line adds its flags by the code, a service its statuses.

@@ -20,7 +20,7 @@ from bshm.batch.outputs import Job, OverwriteGuard
 from bshm.batch.sources import Kind
 from bshm.codec.decode import decode
 from bshm.errors import BshmError
-from bshm.matting import Matting
+from bshm.matting import AlphaMatting
 from bshm.pictures import Photo
 from bshm.pipeline import Cutout, Recipe
 from bshm.timing import Timings, collect, measure
@@ -58,7 +58,7 @@ class Result:
     timings: Timings = field(default_factory=dict)
 
 
-def do_one(job: Job, matting: Matting, recipe: Recipe, skip_existing: bool = False) -> Result:
+def do_one(job: Job, matting: AlphaMatting, recipe: Recipe, skip_existing: bool = False) -> Result:
     """Do one job, one step after the other. Whatever one photo meets is in the result."""
     task = _Task(job, recipe)
     try:
@@ -73,7 +73,7 @@ def do_one(job: Job, matting: Matting, recipe: Recipe, skip_existing: bool = Fal
 
 def run_all(
     jobs: Iterable[Job],
-    load_matting: Callable[[], Matting],
+    load_matting: Callable[[], AlphaMatting],
     report: Callable[[Result], None],
     recipe: Recipe,
     skip_existing: bool = False,
@@ -93,7 +93,7 @@ def run_all(
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
     reader = _Reader(fetchers, decoder, OverwriteGuard(jobs), skip_existing)
     writes: deque[Future[Result]] = deque()
-    matting: Matting | None = None
+    matting: AlphaMatting | None = None
 
     def report_first() -> None:
         while not writes[0].done():
@@ -133,7 +133,7 @@ def run_all(
 
 
 def _render(
-    task: _Task, photo: Future[Photo], matting: Matting, writer: ThreadPoolExecutor
+    task: _Task, photo: Future[Photo], matting: AlphaMatting, writer: ThreadPoolExecutor
 ) -> Future[Result]:
     """Render one photo here and leave its writing to the writer."""
     try:
@@ -173,7 +173,7 @@ class _Task:
         self.height, self.width = photo.rgb.shape[:2]
         return photo
 
-    def render(self, photo: Photo, matting: Matting) -> Cutout:
+    def render(self, photo: Photo, matting: AlphaMatting) -> Cutout:
         with collect(self.timings):
             return pipeline.render(photo, matting, self.recipe)
 

@@ -17,7 +17,7 @@ from bshm.timing import STAGES, Timings
 if TYPE_CHECKING:
     from bshm.batch.outputs import Job
     from bshm.batch.run import Result
-    from bshm.matting import Matting
+    from bshm.matting import AlphaMatting
     from bshm.pipeline import Recipe
 
 VISIBLE_LINES = 20  # lines of a terminal that are surely in sight
@@ -76,7 +76,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
 
     report = _Report(args, len(jobs))
 
-    def load_matting() -> Matting:
+    def load_matting() -> AlphaMatting:
         with report.bar.aside():
             return _load_matting(args)
 
@@ -103,11 +103,11 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _load_matting(args: argparse.Namespace) -> Matting:
-    from bshm.matting import Matting
+def _load_matting(args: argparse.Namespace) -> AlphaMatting:
+    from bshm.matting import AlphaMatting
 
     with terminal.without_chatter(args.verbose):
-        matting = Matting(
+        matting = AlphaMatting(
             weights=args.weights, device=args.device, engine=args.engine, threads=args.threads
         )
     if not args.quiet:

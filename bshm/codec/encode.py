@@ -53,7 +53,9 @@ def encode(
         raise OutputError(reason % (width, height, kind, limit), code="too_large_for_format")
     grey = pixels.ndim == 2
     if kind == "jpeg":
-        return jpeg.encode_jpeg(pixels if grey else _on_white(pixels), quality or QUALITY, icc, mark)
+        return jpeg.encode_jpeg(
+            pixels if grey else _on_white(pixels), quality or QUALITY, icc, mark
+        )
     return webp.encode_webp(pixels, quality or (None if grey else QUALITY), icc, mark)
 
 

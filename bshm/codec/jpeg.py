@@ -19,7 +19,9 @@ _END = b"\xff\xd9"
 MAX_SIDE = 65500  # pixels, of libjpeg
 
 
-def encode_jpeg(pixels: np.ndarray, quality: int, icc: bytes | None = None, mark: str = "") -> bytes:
+def encode_jpeg(
+    pixels: np.ndarray, quality: int, icc: bytes | None = None, mark: str = ""
+) -> bytes:
     """JPEG of RGB ``[H, W, 3]`` or grey ``[H, W]`` pixels, uint8, with colours at full size.
 
     icc: an RGB profile to embed; grey pixels take none

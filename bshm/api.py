@@ -140,7 +140,7 @@ def _photo(image: Any, name: str, max_pixels: int) -> Photo:
 
 def _from_array(pixels: np.ndarray) -> Photo:
     """Of RGB, RGBA or grey."""
-    channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or channels not in (1, 3, 4):
         found = "%s %s" % (pixels.dtype, list(pixels.shape))
         raise ValueError(

@@ -174,9 +174,9 @@ class Cutout:
     def save(
         self, path: str | Path, *, format: str | None = None, quality: int | None = None
     ) -> None:
-        """Write a file, whole or not at all, in the format of its name's ending or the one given.
+        """Write a file, whole or not at all: in the format given, or of its name's ending, or PNG.
 
         Raises OutputError, and ValueError for what :meth:`encode` does not write.
         """
-        chosen = format_of(str(path)) if format is None else format
+        chosen = format or format_of(str(path)) or "png"
         disk.write_atomic(Path(path), self.encode(chosen, quality=quality))

@@ -149,7 +149,7 @@ class _Task:
     def __init__(self, job: Job, recipe: Recipe) -> None:
         self.job, self.recipe = job, recipe
         self.timings: Timings = {}
-        self.mark = ""  # what the output is to say of its photo
+        self.mark = self.matte_mark = ""  # what the outputs are to say of their photo
         self.width = self.height = 0
 
     def known(self, guard: OverwriteGuard, skip_existing: bool) -> Result | None:
@@ -165,6 +165,8 @@ class _Task:
     def read(self) -> bytes:
         with collect(self.timings), measure("read"):
             self.mark = outputs.mark(self.job.source, self.recipe)
+            if self.job.matte:
+                self.matte_mark = outputs.mark(self.job.source, self.recipe.of_matte())
             return self.job.source.read()
 
     def decode(self, data: bytes) -> Photo:
@@ -181,7 +183,10 @@ class _Task:
         """Encode and write; the result either way."""
         try:
             with collect(self.timings), measure("write"):
-                self.job.write(cutout.encode(self.mark))
+                if self.job.matte:
+                    matte = Cutout(cutout.matte).encode(mark=self.matte_mark)
+                    disk.write_atomic(self.job.matte, matte)
+                self.job.write(cutout.encode(self.recipe.format, mark=self.mark))
         except Exception as error:  # logged by `failed`
             return self.failed(error)
         return Result(self.job, Status.DONE, self.width, self.height, timings=self.timings)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, NoReturn
 
-from bshm.cli import signals, terminal
+from bshm.cli import form, signals, terminal
 from bshm.cli.flags import SAMPLE, build_parser
 from bshm.errors import BshmError
 from bshm.timing import STAGES, Timings
@@ -36,32 +36,29 @@ def run(arguments: list[str], commands: Mapping[str, str]) -> int:
         parser.error("-d takes a folder, got an empty name; for this one say -d .")
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
-    from bshm.pipeline import Recipe
-
-    recipe = Recipe(only_alpha=args.only_alpha, max_pixels=int(args.max_pixels * 1e6))
-    return _run(args, _plan(args, parser), recipe)
+    recipe = form.recipe(args, parser)
+    return _run(args, _plan(args, parser, recipe), recipe)
 
 
-def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Job]:
+def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Recipe) -> list[Job]:
     """The photos that are named, and where the cutout of each goes."""
     from bshm.batch import outputs, sources
 
     named = [name for group in args.input or [[_sample()]] for name in group]
     photos = sources.expand(named, args.recursive)
     if args.output is None:
-        return list(outputs.plan(photos, Path(args.output_dir)))
+        folder, name = Path(args.output_dir), form.stem(args.name)
+        return list(outputs.plan(photos, folder, name, recipe.format, args.both))
     if len(photos) != 1:
         parser.error("-o takes one photo, got %d; use -d for several" % len(photos))
     if args.output.endswith(("/", os.sep)):
         parser.error("-o takes a file, got the folder %s; use -d for folders" % args.output)
-    ending = os.path.splitext(args.output)[1].lower()
-    if ending != ".png" and ending in sources.EXTENSIONS:
-        parser.error("-o writes a PNG, got %s; name it .png" % args.output)
     if args.output != "-":
         path = Path(args.output)
-        return [outputs.to_file(photos[0], path, may_replace_foreign_file=True)]
+        matte = path.with_name(path.stem + outputs.MATTE_ENDING) if args.both else None
+        return [outputs.to_file(photos[0], path, may_replace_foreign_file=True, matte=matte)]
     if args.json:
-        parser.error("-o - and --json both want stdout; write the PNG to a file")
+        parser.error("-o - and --json both want stdout; write the picture to a file")
     return [outputs.Job(photos[0], terminal.write_stdout)]
 
 
@@ -149,7 +146,8 @@ class _Report:
         if self.args.json:
             terminal.print_line(json.dumps(_record(result)))
         elif result.status.value == "done" and result.job.output is not None:
-            terminal.print_line(str(result.job.output))
+            for path in filter(None, (result.job.output, result.job.matte)):
+                terminal.print_line(str(path))
         elif result.status.value == "skipped" and self.args.verbose:
             terminal.say("%s: already done" % result.job.source.name)
 
@@ -178,6 +176,8 @@ def _record(result: Result) -> dict[str, Any]:
         "output": None if output is None or result.error else str(output),
         "status": result.status.value,
     }
+    if result.job.matte:
+        record["matte"] = None if result.error else str(result.job.matte)
     if result.width:
         record.update(width=result.width, height=result.height)
     if result.error:

@@ -7,6 +7,7 @@ import re
 from typing import Mapping
 
 from bshm import __version__
+from bshm.cli import form
 from bshm.codec.decode import MAX_PIXELS
 from bshm.model.engine import DEVICES, ENGINE_PACKAGES
 
@@ -35,6 +36,7 @@ def build_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
         description="Cut people out of photos: RGBA PNGs with soft hair and clean edges.",
         epilog=EPILOG % "\n".join("  bshm %-11s %s" % command for command in commands.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[form.form_flags()],
     )
     add = parser.add_argument
     add(
@@ -59,7 +61,7 @@ def build_parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
         "-o", "--output", metavar="FILE", help="write the one cutout to FILE, or - for stdout"
     )
     add("--recursive", action="store_true", help="go into folders below a folder")
-    add("--only-alpha", action="store_true", help="write the matte alone, as a grey PNG")
+    add("--only-alpha", action="store_true", help="write the matte alone, in grey")
     add(
         "--skip-existing",
         action="store_true",

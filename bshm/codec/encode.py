@@ -68,8 +68,8 @@ def known(format: str) -> str:
     raise ValueError("expected one of the formats %s, got %r" % (", ".join(ENDINGS), format))
 
 
-def format_of(path: str) -> str:
-    """The format that the ending of a file's name asks for; PNG where it says nothing.
+def format_of(path: str) -> str | None:
+    """The format that the ending of a file's name asks for; None where it says nothing.
 
     Raises ValueError for the endings of photos that are only read.
     """
@@ -80,7 +80,7 @@ def format_of(path: str) -> str:
     if ending in formats.EXTENSIONS:
         written = " ".join(endings[0] for endings in ENDINGS.values())
         raise ValueError("expected a name that ends in one of %s, got %r" % (written, path))
-    return "png"
+    return None
 
 
 def _on_white(rgba: np.ndarray) -> np.ndarray:

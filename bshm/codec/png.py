@@ -43,7 +43,7 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
 
 
 def check(pixels: np.ndarray) -> None:
-    """Raise ValueError for what is neither straight RGBA ``[H, W, 4]`` nor grey ``[H, W]``, uint8."""
+    """Raise ValueError for all but straight RGBA ``[H, W, 4]`` and grey ``[H, W]``, uint8."""
     fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 4)
     if not fits or pixels.dtype.name != "uint8" or not pixels.size:
         got = "%s %s" % (pixels.dtype, list(pixels.shape))

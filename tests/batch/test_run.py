@@ -136,7 +136,7 @@ def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypa
     owner, name = {
         "read": (running, "decode"),
         "matte": (everybody, "alpha"),
-        "write": (pipeline, "encode_png"),
+        "write": (pipeline, "encode"),
     }[stage]
     monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
     results = run(expand([str(photos(4))]), tmp_path / "out", everybody)

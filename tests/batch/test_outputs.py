@@ -127,6 +127,15 @@ def test_the_longest_names_have_room_for_extension_and_number(tmp_path):
     assert names == ["x" * 251 + ".png", "x" * 249 + "-2.png", "ü" * 125 + ".png"]
 
 
+def test_long_names_keep_what_a_pattern_adds():
+    sources = [Source("", "ü" * 130, no_bytes, Kind.MISSING)] * 2
+    jobs = list(outputs.plan(sources, Path("out"), "{stem}_cut", "webp", both=True))
+    files = [job.output.name for job in jobs], [job.matte.name for job in jobs]
+    assert [len(name.encode()) for name in files[0] + files[1]] == [255, 255, 254, 254]
+    assert [name.lstrip("ü") for name in files[0]] == ["_cut.webp", "_cut-2.webp"]
+    assert [name.lstrip("ü") for name in files[1]] == ["_cut_matte.png", "_cut-2_matte.png"]
+
+
 def test_a_name_that_is_all_dots_stays_in_the_folder(tmp_path):
     (tmp_path / "..jpg").write_bytes(b"")
     [source] = expand([str(tmp_path / "..jpg")])

@@ -25,7 +25,7 @@ class Job(NamedTuple):
 
     write: takes the finished bytes; raises OutputError
     output: the file that ``write`` makes; None for a stream
-    may_replace_foreign_file: the user named this very file, not only its folder
+    may_replace_foreign_file: the user named this very file, or said so
     """
 
     source: Source
@@ -39,8 +39,10 @@ def to_file(source: Source, path: Path, may_replace_foreign_file: bool = False) 
     return Job(source, partial(disk.write_atomic, path), path, may_replace_foreign_file)
 
 
-def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
+def plan(sources: Iterable[Source], folder: Path, replace: bool = False) -> Iterator[Job]:
     """Give each source a PNG of its own below ``folder``, as ``<stem>.png``.
+
+    replace: whether files that bshm did not make may be replaced
 
     A name that an earlier source took gets a number. Raises nothing: a source whose cutout would
     overwrite an input keeps that path, and :class:`OverwriteGuard` refuses it.
@@ -59,7 +61,7 @@ def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
                 break
         numbers[key] = number
         taken.add(folded(str(output)))
-        yield to_file(source, output)
+        yield to_file(source, output, replace)
 
 
 def mark(source: Source, recipe: Recipe) -> str:
@@ -88,7 +90,7 @@ def is_done(job: Job, recipe: Recipe) -> bool:
 
 
 class OverwriteGuard:
-    """Keeps a run from writing to the files that it reads, and to photos beside them."""
+    """Keeps a run from writing to the files that it reads, and to others of the user's."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._known: set = set()
@@ -101,26 +103,17 @@ class OverwriteGuard:
     def check(self, job: Job) -> None:
         """Raise OutputError where a job's output would overwrite one of the files that are read.
 
-        What lies beside its photo and is no cutout is refused as well: likely another photo.
+        A file that bears no mark is refused as well: another tool's, or changed since by the user.
         """
         if job.output is None:
             return
+        name, would = job.source.name, "its cutout %s would overwrite " % job.output
         if self._known.intersection(_identities(job.output)):
-            problem, code = "its cutout %s would overwrite an input", "would_overwrite_input"
-        elif job.may_replace_foreign_file or not _is_beside(job) or png.is_own_png(job.output):
-            return
-        else:
-            problem = "its cutout %s would overwrite a file that bshm did not make"
-            code = "foreign_file"
-        raise OutputError(problem % job.output, job.source.name, code)
-
-
-def _is_beside(job: Job) -> bool:
-    """Whether a job's output is there already, in the folder of its photo."""
-    if not job.source.path or not os.path.isfile(str(job.output)):
-        return False
-    folders = [os.path.dirname(str(path)) for path in (job.source.path, job.output)]
-    return os.path.realpath(folders[0]) == os.path.realpath(folders[1])
+            raise OutputError(would + "an input", name, "would_overwrite_input")
+        foreign = os.path.isfile(str(job.output)) and not png.is_own_png(job.output)
+        if foreign and not job.may_replace_foreign_file:
+            what = "a file that bshm did not make, or that was changed since"
+            raise OutputError(would + what, name, "foreign_file")
 
 
 def _stdin_identity() -> Iterator[object]:

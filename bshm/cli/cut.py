@@ -41,7 +41,7 @@ def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Job
 
     photos = sources.expand(args.photos or [_sample()], args.recursive)
     if args.output is None:
-        return list(outputs.plan(photos, Path(args.output_dir)))
+        return list(outputs.plan(photos, Path(args.output_dir), args.force))
     if len(photos) != 1:
         parser.error("-o takes one photo, got %d; use -d for several" % len(photos))
     if args.output.endswith(("/", os.sep)):
@@ -86,8 +86,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
             report.bar.close()
             terminal.say(terminal.with_hint(error))
             _leave(terminal.FAILED)
-    report.sum_up(len(jobs))
-    return terminal.FAILED if report.counts["failed"] else terminal.OK
+    return report.sum_up(len(jobs))
 
 
 def _leave(code: int) -> NoReturn:
@@ -104,8 +103,11 @@ def _load_matting(args: argparse.Namespace) -> Matting:
         )
     if not args.quiet:
         weights = matting.weights
+        # That nothing was downloaded is as it should be; that what was cannot run is not.
+        wanted = args.verbose or weights.code not in ("", "released_missing")
         why = terminal.with_hint(BshmError(weights.why, code=weights.code))
-        terminal.say("%s on %s (%s)" % (weights.name, matting.device, why))
+        line = "%s on %s" % (weights.name, matting.device)
+        terminal.say("%s (%s)" % (line, why) if wanted else line)
         if matting.note:
             terminal.say(matting.note)
     return matting
@@ -118,6 +120,7 @@ class _Report:
         self.args = args
         self.bar = terminal.progress(jobs, args.quiet)
         self.counts = {"done": 0, "skipped": 0, "failed": 0}
+        self.empty = 0
         self.total: Timings = {}
         self.failures: list[str] = []
 
@@ -130,6 +133,8 @@ class _Report:
                 self.total[stage] = self.total.get(stage, 0.0) + spent
         if result.error:
             self.failures.append(terminal.with_hint(result.error))
+        if _is_empty(result):
+            self.empty += 1
         if status != "skipped" or self.args.json or self.args.verbose:
             with self.bar.aside():
                 self._print(result)
@@ -138,6 +143,9 @@ class _Report:
     def _print(self, result: Result) -> None:
         if result.error:
             terminal.say(self.failures[-1])
+        if _is_empty(result) and (self.args.fail_empty or not self.args.quiet):
+            name = result.job.source.name
+            terminal.say("%s: nobody was found, the cutout is empty" % name)
         if self.args.json:
             terminal.print_line(json.dumps(_record(result)))
         elif result.status.value == "done" and result.job.output is not None:
@@ -145,20 +153,33 @@ class _Report:
         elif result.status.value == "skipped" and self.args.verbose:
             terminal.say("%s: already done" % result.job.source.name)
 
-    def sum_up(self, jobs: int) -> None:
-        """Tell where the time went, if that was asked, and what became of all photos."""
+    def sum_up(self, jobs: int) -> int:
+        """Tell where the time went, if that was asked, and what became of all; the exit code."""
         if self.args.timing and self.total:
             _print_timing(self.total, self.counts["done"])
-        if jobs > 1 and not self.args.quiet:
+        left = jobs - sum(self.counts.values())
+        if left:
+            tally = "%(done)d done, %(failed)d failed" % self.counts
+            advice = "make room, then go on with --skip-existing"
+            terminal.say("stopped: %s, %d left; %s" % (tally, left, advice))
+        elif jobs > 1 and not self.args.quiet:
             if jobs > VISIBLE_LINES:  # the lines above are long out of sight
                 self._say_again()
-            terminal.say("%(done)d done, %(skipped)d skipped, %(failed)d failed" % self.counts)
+            tally = "%(done)d done, %(skipped)d skipped, %(failed)d failed" % self.counts
+            terminal.say(tally + (", %d of them empty" % self.empty if self.empty else ""))
+        failed = self.counts["failed"] or left or (self.args.fail_empty and self.empty)
+        return terminal.FAILED if failed else terminal.OK
 
     def _say_again(self) -> None:
         for line in self.failures[:VISIBLE_LINES]:
             terminal.say("failed: " + line)
         if len(self.failures) > VISIBLE_LINES:
             terminal.say("failed: %d more, named above" % (len(self.failures) - VISIBLE_LINES))
+
+
+def _is_empty(result: Result) -> bool:
+    """Whether nobody was found on a photo that was matted."""
+    return result.status.value == "done" and result.box is None
 
 
 def _record(result: Result) -> dict[str, Any]:
@@ -172,6 +193,8 @@ def _record(result: Result) -> dict[str, Any]:
     }
     if result.width:
         record.update(width=result.width, height=result.height)
+        record["coverage"] = round(result.coverage, 4)
+        record["box"] = result.box and result.box._asdict()
     if result.error:
         record["error"] = terminal.with_hint(result.error)
     record["ms"] = {stage: round(spent, 1) for stage, spent in result.timings.items()}

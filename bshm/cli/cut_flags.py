@@ -87,6 +87,16 @@ def _result_flags() -> argparse.ArgumentParser:
         action="store_true",
         help="leave out photos whose finished cutout is there",
     )
+    add(
+        "--force",
+        action="store_true",
+        help="replace files in -d that bshm did not make, or that were changed since",
+    )
+    add(
+        "--fail-empty",
+        action="store_true",
+        help="exit code 1 also where nobody was found on a photo",
+    )
     add("--json", action="store_true", help="print one JSON line a photo instead of its path")
     add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
     return parent

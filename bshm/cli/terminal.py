@@ -23,7 +23,7 @@ HINTS = {
     "no_photos_here": "--recursive looks into the folders below",
     "too_many_pixels": "--max-pixels raises it",
     "would_overwrite_input": "choose another folder with -d",
-    "foreign_file": "choose another folder with -d",
+    "foreign_file": "--force replaces it, -d names another folder",
     "released_missing": "`bshm download` fetches them",
     "not_downloaded": "run `bshm download {subject}`",
     "weights_damaged": "`bshm download` fetches it again",

@@ -175,10 +175,75 @@ def test_skip_existing_trusts_only_whole_outputs_of_the_same_photo(tmp_path, sma
     target.write_bytes(whole[: len(whole) // 2])
     assert again() == "done"
     assert target.read_bytes() == whole
-    shutil.copy(str(PORTRAITS[1]), str(target))  # somebody else's file under that name
-    assert again() == "done"
     Image.open(small).rotate(90).save(small, quality=60)  # the photo has changed
     assert again() == "done"
+
+
+def test_nothing_of_the_users_is_replaced_in_silence(tmp_path, small):
+    out = tmp_path / "out"
+    bshm(small, PORTRAITS[0], "-d", out)
+    Image.open(out / "small.png").rotate(90).save(out / "small.png")  # the user works with it
+    (out / "1.png").write_bytes(b"of another tool")
+    for flags in ([], ["--skip-existing"]):
+        done = bshm("-q", small, PORTRAITS[0], PORTRAITS[1], "-d", out, *flags, code=1)
+        said = lines(done.stderr)
+        assert len(said) == 2
+        for name, line in zip(("small.png", "1.png"), said):
+            assert line.endswith(
+                "its cutout %s would overwrite a file that bshm did not make, or that was changed "
+                "since; --force replaces it, -d names another folder" % (out / name)
+            )
+    assert (out / "1.png").read_bytes() == b"of another tool"
+    with Image.open(out / "small.png") as kept:
+        assert np.asarray(kept)[0].any()
+    bshm(small, PORTRAITS[0], "-d", out, "--force")
+    assert_whole_cutout(out / "small.png", (128, 128))
+    (out / "x.png").write_bytes(b"of another tool")
+    bshm(small, "-o", out / "x.png")  # named outright
+    assert_whole_cutout(out / "x.png", (128, 128))
+
+
+def test_force_spares_the_inputs(tmp_path, small):
+    photo = small.with_suffix(".png")
+    Image.open(small).save(photo)
+    before = photo.read_bytes()
+    assert b"would overwrite an input" in bshm(photo, "-d", photo.parent, "--force", code=1).stderr
+    assert photo.read_bytes() == before
+
+
+@pytest.fixture
+def nobody(tmp_path):
+    """A photo of an empty wall."""
+    path = tmp_path / "wall.png"
+    Image.new("RGB", (64, 64), (90, 120, 60)).save(path)
+    return path
+
+
+def test_that_nobody_was_found_is_said(tmp_path, small, nobody):
+    out = tmp_path / "out"
+    done = bshm(small, nobody, "-d", out, "--json")
+    somebody, empty = map(json.loads, lines(done.stdout))
+    assert empty["status"] == "done" and empty["coverage"] == 0 and empty["box"] is None
+    assert 0.2 < somebody["coverage"] < 0.9
+    top, bottom, left, right = (
+        somebody["box"][side] for side in ("top", "bottom", "left", "right")
+    )
+    with Image.open(out / "small.png") as cutout:
+        assert cutout.getchannel("A").getbbox() == (left, top, right, bottom)
+        assert somebody["coverage"] == round(np.asarray(cutout)[..., 3].mean() / 255, 4)
+    assert lines(done.stderr)[1:] == [
+        "bshm: %s: nobody was found, the cutout is empty" % nobody,
+        "bshm: 2 done, 0 skipped, 0 failed, 1 of them empty",
+    ]
+
+
+def test_an_empty_cutout_is_a_failure_where_that_is_asked_for(tmp_path, small, nobody):
+    said = "bshm: %s: nobody was found, the cutout is empty" % nobody
+    done = bshm("-q", small, nobody, "-d", tmp_path / "out", "--fail-empty", code=1)
+    assert lines(done.stderr) == [said] and len(lines(done.stdout)) == 2
+    assert (tmp_path / "out" / "wall.png").exists()
+    assert bshm("-q", nobody, "-d", tmp_path / "out").stderr == b""
+    bshm(small, "-d", tmp_path / "out", "--fail-empty")
 
 
 def test_json_has_a_line_a_photo_and_timing_a_line_a_stage(tmp_path, small):
@@ -196,8 +261,12 @@ def test_json_has_a_line_a_photo_and_timing_a_line_a_stage(tmp_path, small):
 
 def test_quiet_says_nothing_and_the_choice_of_weights_is_one_line(tmp_path, small):
     assert bshm("-q", "-i", small, "-d", tmp_path).stderr == b""
-    said = lines(bshm("-i", small, "-d", tmp_path, "--weights", "bshm-lite").stderr)
-    assert len(said) == 1 and "bshm-lite on cpu" in said[0]
+    for flags in ([], ["--weights", "bshm-lite"]):
+        said = lines(bshm("-i", small, "-d", tmp_path, *flags).stderr)
+        assert said == ["bshm: bshm-lite on cpu"]
+    said = bshm("-v", "-i", small, "-d", tmp_path).stderr.decode()
+    assert "bshm-lite on cpu (the released weights are not downloaded; `bshm download`" in said
+    assert "the released weights are not downloaded" in bshm("info").stdout.decode()
 
 
 def test_colour_profile_and_orientation_reach_the_output(tmp_path, small):

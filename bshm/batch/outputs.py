@@ -70,7 +70,7 @@ def mark(source: Source, recipe: Recipe) -> str:
     It is a hash, for outputs are shown to others, and addresses may hold keys. Take it before
     reading: if the photo changes during the run, the mark will not match next time.
     """
-    identity = [source.name]  # all that is known of an address
+    identity = [source.address or source.name]  # all that is known of a photo on the web
     if source.kind is Kind.FILE:
         try:
             status = os.stat(str(source.path))

@@ -31,8 +31,10 @@ def run(arguments: list[str]) -> int:
     terminal.check_installation()
     from bshm.pipeline import Recipe
 
-    recipe = Recipe(only_alpha=args.only_alpha, max_pixels=int(args.max_pixels * 1e6))
-    return _run(args, _plan(args, parser), recipe)
+    recipe = Recipe(only_alpha=args.only_alpha, max_pixels=round(args.max_pixels * 1e6))
+    jobs = _plan(args, parser)
+    with terminal.alone_on_stderr(args.verbose):
+        return _run(args, jobs, recipe)
 
 
 def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Job]:
@@ -147,9 +149,9 @@ class _Report:
             name = result.job.source.name
             terminal.say("%s: nobody was found, the cutout is empty" % name)
         if self.args.json:
-            terminal.print_line(json.dumps(_record(result)))
+            terminal.print_text(json.dumps(_record(result)))
         elif result.status.value == "done" and result.job.output is not None:
-            terminal.print_line(str(result.job.output))
+            terminal.print_path(result.job.output, "\0" if self.args.null else "\n")
         elif result.status.value == "skipped" and self.args.verbose:
             terminal.say("%s: already done" % result.job.source.name)
 

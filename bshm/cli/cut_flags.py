@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 
 from bshm import __version__
 from bshm.cli import flags
 from bshm.cli.main import COMMANDS
 from bshm.codec.decode import MAX_PIXELS
+from bshm.errors import without_secrets
 
 SAMPLE, RESULTS = "./image-matting/1.png", "./results"  # where nothing is named
 
@@ -97,6 +99,7 @@ def _result_flags() -> argparse.ArgumentParser:
         action="store_true",
         help="exit code 1 also where nobody was found on a photo",
     )
+    add("-0", "--null", action="store_true", help="end the paths on stdout by NUL, for xargs -0")
     add("--json", action="store_true", help="print one JSON line a photo instead of its path")
     add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
     return parent
@@ -121,6 +124,9 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
         parser.error("-d takes a folder, got an empty name; for this one say -d .")
     if args.output == "":
         parser.error("-o takes a file, got an empty name")
+    for flag, place in (("-d", args.output_dir), ("-o", args.output or "")):
+        if re.match("[a-z][a-z0-9+.-]+://", place, re.IGNORECASE):
+            parser.error("%s takes a path, got the address %s" % (flag, without_secrets(place)))
     return args
 
 

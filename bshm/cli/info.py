@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
     flags.parser("info", "Print what belongs in a bug report.").parse_args(arguments)
     with terminal.without_chatter(terminal.verbose(False)):
         report = "\n".join("%-12s %s" % fact for fact in _facts())
-    terminal.print_line(report)
+    terminal.print_text(report)
     return terminal.OK
 
 

@@ -11,6 +11,22 @@ INTERRUPTED = 130  # exit code
 GRACE_S = 30  # seconds for what is being written when a signal comes
 
 
+def leave_at_once() -> None:
+    """Let Ctrl-C end the process now: nothing is begun before `terminable` takes over.
+
+    The KeyboardInterrupt of Python would end in a traceback of whichever import it meets, or be
+    taken for a package that does not load.
+    """
+
+    def leave(*_: object) -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, b"bshm: interrupted\n")
+        os._exit(INTERRUPTED)
+
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, leave)
+
+
 @contextlib.contextmanager
 def terminable() -> Iterator[Callable[[], None]]:
     """Let signals end a run as gently as Ctrl-C.

@@ -297,6 +297,20 @@ def test_names_that_are_not_text_are_printed_as_they_are(tmp_path, small):
     assert os.path.isfile(done.stdout.rstrip(b"\n"))
 
 
+def test_a_photo_on_the_web_is_skipped_by_its_whole_address(tmp_path, small, web):
+    for size in (1, 2):
+        web["/x.jpg?size=%d" % size] = lambda request: request.reply(small.read_bytes())
+
+    def status(size):
+        address = web.url("/x.jpg?size=%d" % size)
+        done = bshm("-i", address, "-d", tmp_path, "--skip-existing", "--json")
+        record = json.loads(done.stdout.decode())
+        assert record["input"] == web.url("/x.jpg?size=...")
+        return record["status"]
+
+    assert [status(1), status(1), status(2)] == ["done", "skipped", "done"]
+
+
 def test_outputs_beside_their_photos_are_no_photos_of_the_next_run(tmp_path, small):
     for _ in range(2):
         done = bshm("-i", small.parent, "-d", small.parent)
@@ -305,7 +319,8 @@ def test_outputs_beside_their_photos_are_no_photos_of_the_next_run(tmp_path, sma
 
 def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, small):
     done = bshm("-i", small, "-d", tmp_path, "--max-pixels", "0.01", code=1)
-    assert "--max-pixels" in done.stderr.decode()
+    said = done.stderr.decode()
+    assert "128×128 is 0.01638 megapixels, over the limit of 0.01; --max-pixels raises it" in said
     bshm("-i", small, "-d", tmp_path, "--max-pixels", "0.02")
 
 
@@ -325,6 +340,11 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
         (["inf"], "did you mean `bshm info`?"),
         (["downlaod", "damo/cv_unet_image-matting"], "did you mean `bshm download`?"),
         (["help", "photo"], "invalid choice: 'photo'"),
+        (
+            ["a.jpg", "-d", "s3://u:s3cret@bucket/out"],
+            "-d takes a path, got the address s3://bucket",
+        ),
+        (["--device", "\x1b[31mred"], "invalid choice: '\\\\x1b[31mred'"),
         (["--onlyalpha"], "unknown: --onlyalpha; did you mean --only-alpha?"),
         (["-v", "-q"], "not allowed with"),
         (["-i", str(PORTRAITS[0]), "-d", "out", "-o", "x.png"], "not allowed with"),
@@ -347,6 +367,15 @@ def test_output_that_cannot_be_written_is_named(tmp_path, small):
     blocker.write_text("not a folder")
     done = bshm("-i", small, "-d", blocker / "out", code=1)
     assert "cannot be written" in done.stderr.decode()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["help", "info"]])
+def test_help_that_is_not_written_is_an_error(arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, str(SCRIPT), *arguments], stdout=full, stderr=-1)
+    assert done.returncode == 1
+    assert done.stderr == b"bshm: stdout: cannot be written: No space left on device\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -389,15 +418,15 @@ def test_info_names_what_is_broken(tmp_path):
 def test_help_and_import_load_nothing_heavy():
     heavy = ["cv2", "numpy", "onnxruntime", "tensorflow", "PIL", "requests", "tqdm", "modelscope"]
     program = (
-        "import contextlib, io, sys\n"
+        "import contextlib, sys\n"
         "import bshm\n"
         "from bshm.cli.main import main\n"
-        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "with contextlib.suppress(SystemExit):\n"
         "    main(['--help'])\n"
         "print([name for name in %r if name in sys.modules])" % heavy
     )
     said = subprocess.run([sys.executable, "-c", program], cwd=str(ROOT), stdout=-1, check=True)
-    assert said.stdout.decode().strip() == "[]"
+    assert b"usage: bshm " in said.stdout and lines(said.stdout)[-1] == "[]"
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
@@ -436,6 +465,19 @@ def test_the_example_of_the_readme_makes_what_the_command_makes(tmp_path, small,
     bshm("-i", small, "-o", tmp_path / "other.png")
     with Image.open(tmp_path / "cutout.png") as one, Image.open(tmp_path / "other.png") as other:
         assert one.mode == "RGBA" and one.tobytes() == other.tobytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names are POSIX's")
+def test_paths_may_end_by_nul(tmp_path, small):
+    photo = small.with_name("new\nline.jpg")
+    shutil.copy(str(small), str(photo))
+    done = bshm(photo, small, "-d", tmp_path / "out", "-0")
+    names = done.stdout.split(b"\0")
+    assert names.pop() == b"" and sorted(os.path.basename(name) for name in names) == [
+        b"new\nline.png",
+        b"small.png",
+    ]
+    assert all(os.path.isfile(name) for name in names)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names are POSIX's")

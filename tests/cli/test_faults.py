@@ -588,6 +588,28 @@ def test_progress_is_never_on_stdout_and_only_on_terminals(tmp_path, photos):
     assert b"/3" not in done.stderr and b"\r" not in done.stderr
 
 
+def test_a_terminal_is_not_sent_what_names_hold(tmp_path, photos):
+    [photo] = photos(1)
+    evil = photo.with_name("\x1b[31mred\x07\n.jpg")
+    shutil.copy(str(photo), str(evil))
+    (tmp_path / "in" / "bad\x1b[2J.jpg").write_bytes(b"no photo")
+    code, sent = on_a_terminal("-q", tmp_path / "in", "-d", tmp_path / "out\x1b[2J")
+    assert code == 1 and "\x1b[31m" not in sent and "\x07" not in sent and "\x1b[2J" not in sent
+    assert "out\\x1b[2J/\\x1b[31mred\\x07\\n.png" in sent
+    assert (tmp_path / "out\x1b[2J" / "\x1b[31mred\x07\n.png").is_file()
+
+
+def test_libraries_that_write_to_stderr_by_themselves_are_not_heard(tmp_path):
+    noise = np.random.RandomState(1).randint(0, 255, (64, 64), np.uint8)
+    path = tmp_path / "x.tif"
+    Image.fromarray(noise).convert("1").save(path, compression="group4")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 40] = b"\xee" * 40
+    path.write_bytes(data)
+    done = bshm("-q", path, path.with_name("no.jpg"), "-d", tmp_path / "out", code=1)
+    assert lines(done.stderr) == ["bshm: %s: no such file or folder" % path.with_name("no.jpg")]
+
+
 def test_long_runs_name_again_at_the_end_what_failed(tmp_path, photos):
     photos(1)
     for number in range(45):

@@ -135,6 +135,8 @@ def _write_and_rename(target: str, data: bytes) -> None:
 
 def try_folder(path: Path) -> None:
     """Raise OutputError where a file of this path could not be made. Leaves nothing behind."""
+    if os.path.exists(str(path)) and not os.path.isfile(str(path)):
+        return  # a device or a pipe, which is written to as it is
     folder = os.path.dirname(os.path.realpath(str(path)))
     made, scratch = [], os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
     while not os.path.lexists(folder) and folder != os.path.dirname(folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from typing import Callable, Iterator
 
 INTERRUPTED = 130  # exit code
@@ -19,8 +20,8 @@ def leave_at_once() -> None:
     """
 
     def leave(*_: object) -> None:
-        with contextlib.suppress(OSError):
-            os.write(2, b"bshm: interrupted\n")
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: in the midst of a line
+            print("bshm: interrupted", file=sys.stderr, flush=True)
         os._exit(INTERRUPTED)
 
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:

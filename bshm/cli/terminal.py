@@ -153,14 +153,15 @@ def _own_stderr() -> Iterator[None]:
     """Python's stderr has a descriptor of its own meanwhile, and number 2 leads nowhere."""
     before, saved, nowhere = sys.stderr, os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
-    with open(saved, "w", 1, errors="backslashreplace", closefd=False) as sys.stderr:
-        try:
-            yield
-        finally:
-            sys.stderr = before
-            os.dup2(saved, 2)
-            os.close(saved)
-            os.close(nowhere)
+    sys.stderr = open(saved, "w", 1, before.encoding, "backslashreplace")  # noqa: SIM115
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        with contextlib.suppress(OSError):  # nobody may be there any more
+            sys.stderr.close()
+        sys.stderr = before
+        os.close(nowhere)
 
 
 @contextlib.contextmanager

@@ -117,12 +117,12 @@ def lock(model_id: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet(bar: bool) -> Iterator[None]:
-    """The SDK's log off, its prints away from stdout, and its bar shown only if asked for."""
+    """The SDK's log and prints off, and its bar shown only if asked for."""
     hidden = contextlib.nullcontext() if bar else contextlib.redirect_stderr(io.StringIO())
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with hidden, contextlib.redirect_stdout(sys.stderr):
+        with hidden, contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
         logging.disable(disabled)

@@ -99,7 +99,7 @@ def _result_flags() -> argparse.ArgumentParser:
         action="store_true",
         help="exit code 1 also where nobody was found on a photo",
     )
-    add("-0", "--null", action="store_true", help="end the paths on stdout by NUL, for xargs -0")
+    add("--null", action="store_true", help="or -0: end the paths on stdout by NUL, for xargs -0")
     add("--json", action="store_true", help="print one JSON line a photo instead of its path")
     add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
     return parent
@@ -107,6 +107,8 @@ def _result_flags() -> argparse.ArgumentParser:
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
     """Parse the arguments, or leave; ``args.photos`` has those of ``-i``, too."""
+    # With a flag -0, argparse would take the value of `--threads -1` for a flag, too.
+    arguments = ["--null" if argument == "-0" else argument for argument in arguments]
     args, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         known = [flag for action in parser._actions for flag in action.option_strings]

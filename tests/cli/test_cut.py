@@ -331,6 +331,7 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
         (["--max-pixels", "many"], "invalid number of megapixels value: 'many'"),
         (["--threads", "two"], "expected a number of threads, 0 for all CPUs, got 'two'"),
         (["--threads", "-1"], "got '-1'"),
+        (["-0", "--threads", "-1"], "got '-1'"),
         (["-i", *map(str, PORTRAITS), "-o", "x.png"], "-o takes one photo, got 2"),
         (["-i", str(PORTRAITS[0]), "-o", "x.jpg"], "-o writes a PNG, got x.jpg"),
         (["-i", str(PORTRAITS[0]), "-o", "x/"], "-o takes a file, got the folder x/"),

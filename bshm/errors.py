@@ -29,8 +29,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-# What the systems say where memory is short: loaders, Linux, C++.
-_NO_MEMORY = re.compile("failed to map segment|annot allocate memory|bad_alloc|not enough memory")
+# What the systems say where memory is short: loaders, Linux, C++, Python's threads.
+_NO_MEMORY = re.compile(
+    "failed to map segment|annot allocate memory|bad_alloc|not enough memory|can't start new thread"
+)
 # At least two letters: C: is a drive.
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+:)([\s/\\]*)(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -74,7 +76,8 @@ def root_cause(error: BaseException) -> str:
 
 def lacks_memory(error: BaseException) -> bool:
     """Whether an error, whichever kind, means that there is too little memory."""
-    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(root_cause(error)))
+    said = "%s %s" % (error, root_cause(error))
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(said))
 
 
 def without_secrets(address: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from bshm.cli import signals, terminal
 from bshm.cli.cut_flags import SAMPLE, build_parser, parse
-from bshm.errors import BshmError
+from bshm.errors import BshmError, lacks_memory
 from bshm.timing import STAGES, Timings
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
         except BshmError as error:
             report.bar.close()
             terminal.say(terminal.with_hint(error))
+            _leave(terminal.FAILED)
+        except (MemoryError, RuntimeError) as error:  # between the photos, such as for a thread
+            if not lacks_memory(error):
+                raise
+            report.bar.close()
+            terminal.say("there is not enough memory: %s" % (str(error) or "none is left"))
             _leave(terminal.FAILED)
     return report.sum_up(len(jobs))
 

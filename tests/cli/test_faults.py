@@ -610,6 +610,21 @@ def test_libraries_that_write_to_stderr_by_themselves_are_not_heard(tmp_path):
     assert lines(done.stderr) == ["bshm: %s: no such file or folder" % path.with_name("no.jpg")]
 
 
+def test_too_little_memory_for_a_thread_is_called_that(tmp_path, photos):
+    [photo] = photos(1)
+    done = run_program(
+        "import sys, threading",
+        "from bshm.cli import main",
+        "def start(_):",
+        '    raise RuntimeError("can\'t start new thread")',
+        "threading.Thread.start = start",
+        "sys.exit(main.main(['-i', %r, '-d', %r]))" % (str(photo), str(tmp_path / "out")),
+    )
+    said = [line for line in lines(done.stderr) if "bshm-lite" not in line]
+    assert said == ["bshm: there is not enough memory: can't start new thread"]
+    assert done.returncode == 1
+
+
 def test_long_runs_name_again_at_the_end_what_failed(tmp_path, photos):
     photos(1)
     for number in range(45):

@@ -130,16 +130,13 @@ class Cutout:
     @property
     def coverage(self) -> float:
         """Share of the picture that is covered, 0-1; 0 where nobody was found."""
-        return float(self.matte.mean() / 255)
+        return cv2.mean(self.pixels)[0 if self.pixels.ndim == 2 else 3] / 255
 
     @property
     def box(self) -> Box | None:
         """The smallest window that holds all that shows, or None where nothing does."""
-        shown = self.matte > 0
-        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
-        if not rows.size:
-            return None
-        return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+        left, top, width, height = cv2.boundingRect(np.ascontiguousarray(self.matte))
+        return Box(top, top + height, left, left + width) if width else None
 
     def crop(self, wanted: int | str = 0) -> Cutout:
         """Trimmed to its box with a margin as in a recipe; whole where nobody was found."""

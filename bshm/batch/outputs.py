@@ -29,7 +29,7 @@ class Job(NamedTuple):
 
     write: takes the finished bytes; raises OutputError
     output: the file that ``write`` makes; None for a stream
-    may_replace_foreign_file: the user named this very file, not only its folder
+    may_replace_foreign_file: the user named this very file, or said so
     matte: the file that the matte is written to as well; None where it is not wanted
     """
 
@@ -56,8 +56,11 @@ def plan(
     name: str = STEM,
     format: str = "png",
     both: bool = False,
+    replace: bool = False,
 ) -> Iterator[Job]:
     """Give each source a file of its own below ``folder``, as ``<stem>.png``.
+
+    replace: whether files that bshm did not make may be replaced
 
     A name that an earlier source took gets a number. Raises nothing: a source whose cutout would
     overwrite an input keeps that path, and :class:`OverwriteGuard` refuses it.
@@ -82,7 +85,7 @@ def plan(
                 break
         numbers[key] = number
         taken |= files
-        yield to_file(source, output, matte=matte)
+        yield to_file(source, output, replace, matte)
 
 
 def _fill(name: str, stem: str) -> str:
@@ -97,7 +100,7 @@ def mark(source: Source, recipe: Recipe) -> str:
     It is a hash, for outputs are shown to others, and addresses may hold keys. Take it before
     reading: if the photo changes during the run, the mark will not match next time.
     """
-    identity = [source.name]  # all that is known of an address
+    identity = [source.address or source.name]  # all that is known of a photo on the web
     if source.kind is Kind.FILE:
         try:
             status = os.stat(str(source.path))
@@ -119,7 +122,7 @@ def is_done(job: Job, recipe: Recipe) -> bool:
 
 
 class OverwriteGuard:
-    """Keeps a run from writing to the files that it reads, and to photos beside them."""
+    """Keeps a run from writing to the files that it reads, and to others of the user's."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._known: set = set()
@@ -132,30 +135,22 @@ class OverwriteGuard:
     def check(self, job: Job) -> None:
         """Raise OutputError where a job's output would overwrite one of the files that are read.
 
-        What lies beside its photo and is no cutout is refused as well: likely another photo.
+        A file that bears no mark is refused as well: another tool's, or changed since by the user.
         """
         if job.output is not None:
-            self._check("cutout", job, job.output, job.may_replace_foreign_file)
+            self._check("cutout", job, job.output)
         if job.matte is not None:
-            self._check("matte", job, job.matte, may_replace_foreign_file=False)
+            self._check("matte", job, job.matte)
 
-    def _check(self, what: str, job: Job, file: Path, may_replace_foreign_file: bool) -> None:
+    def _check(self, what: str, job: Job, file: Path) -> None:
+        name, would = job.source.name, "its %s %s would overwrite " % (what, file)
         if self._known.intersection(_identities(file)):
-            problem, code = "its %s %s would overwrite an input", "would_overwrite_input"
-        elif may_replace_foreign_file or not _is_beside(job, file) or marks.is_own(file):
-            return
-        else:
-            problem = "its %s %s would overwrite a file that bshm did not make"
-            code = "foreign_file"
-        raise OutputError(problem % (what, file), job.source.name, code)
-
-
-def _is_beside(job: Job, file: Path) -> bool:
-    """Whether a job's output is there already, in the folder of its photo."""
-    if not job.source.path or not os.path.isfile(str(file)):
-        return False
-    folders = [os.path.dirname(str(path)) for path in (job.source.path, file)]
-    return os.path.realpath(folders[0]) == os.path.realpath(folders[1])
+            raise OutputError(would + "an input", name, "would_overwrite_input")
+        foreign = os.path.isfile(str(file)) and not marks.is_own(file)
+        # -o names the cutout's file, not that of the matte beside it.
+        if foreign and not (job.may_replace_foreign_file and what == "cutout"):
+            problem = "a file that bshm did not make, or that was changed since"
+            raise OutputError(would + problem, name, "foreign_file")
 
 
 def _stdin_identity() -> Iterator[object]:

@@ -59,7 +59,7 @@ def recipe(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe:
             only_alpha=args.only_alpha,
             crop=args.crop,
             format=format,
-            max_pixels=int(args.max_pixels * 1e6),
+            max_pixels=round(args.max_pixels * 1e6),
         )
     except ValueError as error:  # of the margin
         parser.error("--crop: %s; photos stand before it" % error)

@@ -112,7 +112,7 @@ def _check_pixels(size: tuple[int, int] | None, name: str, max_pixels: int) -> N
         raise InputError("the picture is empty (%d×%d pixels)" % (width, height), name, "damaged")
     if width * height > max_pixels:
         raise InputError(
-            "%d×%d is %.1f megapixels, over the limit of %.1f"
+            "%d×%d is %.4g megapixels, over the limit of %.4g"
             % (width, height, width * height / 1e6, max_pixels / 1e6),
             name,
             "too_many_pixels",

@@ -9,7 +9,7 @@ import struct
 from io import BytesIO
 from typing import Any, Callable
 
-from bshm.errors import InputError
+from bshm.errors import InputError, install_extra
 
 # Formats by their first bytes, and the name of Pillow's plugin.
 _FORMATS = (
@@ -80,7 +80,7 @@ def opener(kind: str, plugin: str, name: str) -> Callable[[BytesIO], Any]:
     with contextlib.suppress(ImportError, AttributeError):
         if kind == "AVIF":  # Pillow reads it from 11.3 on, older releases of pillow-heif did
             return importlib.import_module("pillow_heif").AvifImageFile
-    remedy = 'pip install "bshm[heic]" (Python 3.8 or newer)'
+    remedy = install_extra("heic") + " (Python 3.8 or newer)"
     raise InputError("to read %s, run: %s" % (kind, remedy), name, "unsupported_format")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bshm import disk
 from bshm.batch import outputs
@@ -103,20 +104,22 @@ def test_inputs_are_spared_under_any_name(tmp_path, link):
     guard.check(outputs.Job(source, bytes))
 
 
-def test_a_file_beside_the_photo_is_spared_unless_it_is_a_cutout_or_chosen(tmp_path):
-    photo, other = tmp_path / "a.jpg", tmp_path / "a.png"
+@pytest.mark.parametrize("folder", [".", "out"])
+def test_a_file_in_the_way_is_spared_unless_it_is_a_cutout_or_chosen(tmp_path, folder):
+    photo, other = tmp_path / "a.jpg", tmp_path / folder / "a.png"
+    other.parent.mkdir(exist_ok=True)
     photo.write_bytes(b"photo")
     other.write_bytes(b"another photo")
-    [job] = outputs.plan(expand([str(photo)]), tmp_path)
+    [job] = outputs.plan(expand([str(photo)]), tmp_path / folder)
     with pytest.raises(OutputError, match="a file that bshm did not make"):
         OverwriteGuard([job]).check(job)
     OverwriteGuard([job]).check(job._replace(may_replace_foreign_file=True))
     finish(job)
     OverwriteGuard([job]).check(job)
-    [elsewhere] = outputs.plan(expand([str(photo)]), tmp_path / "out")
-    elsewhere.output.parent.mkdir()
-    elsewhere.output.write_bytes(b"of another tool")
-    OverwriteGuard([elsewhere]).check(elsewhere)
+    with Image.open(other) as cutout:  # somebody goes on working with it
+        cutout.rotate(90).save(other)
+    with pytest.raises(OutputError, match="a file that bshm did not make"):
+        OverwriteGuard([job]).check(job)
 
 
 def test_the_longest_names_have_room_for_extension_and_number(tmp_path):

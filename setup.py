@@ -51,7 +51,7 @@ setup(
         "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE, HEIF],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
-    entry_points={"console_scripts": ["bshm = bshm.cli.main:main"]},
+    entry_points={"console_scripts": ["bshm = bshm.__main__:main"]},
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3",

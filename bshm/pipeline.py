@@ -3,35 +3,42 @@
     photo = decode(data, name)               bytes -> pixels                codec.decode
     alpha = matting.alpha(photo.rgb)         pixels -> alpha                matting
     cutout = finish(photo, alpha, recipe)    alpha -> what was asked for    here
-    data = cutout.encode()                   pixels -> bytes                codec.png
+    data = cutout.encode("png")              pixels -> bytes                codec.encode
 
 The command, the Python interface and all that is built on them come through here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import cv2
 import numpy as np
 
 from bshm import disk, timing
 from bshm.codec.decode import MAX_PIXELS, decode
-from bshm.codec.png import encode_png
+from bshm.codec.encode import encode, format_of, known
 from bshm.codec.profiles import convert
-from bshm.matting import Matting, edge_colours
+from bshm.matting import AlphaMatting, edge_colours
 from bshm.pictures import Box, Photo
 from bshm.scene.background import Background, Blur, Colour, Flat, Gradient, Named, Picture
-from bshm.scene.compose import Scene, compose, wish
+from bshm.scene.compose import Canvas, Scene, compose, wish
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is wanted of a photo.
+    """What is wanted of a photo. Raises ValueError for what cannot be.
 
     only_alpha: make the matte alone instead of the cutout
+    crop: trim to what shows, with a margin around it: pixels, or a share of its longer side such as
+        ``"5%"``; None is the whole photo
+    format: ``png``, ``jpeg`` or ``webp``, of files
     max_pixels: refuse to decode photos of more pixels than this
     scene: what the people are put on, with the light and the shadow of it
     scene_icc: the RGB profile that the scene's picture is in; None means sRGB
@@ -39,31 +46,53 @@ class Recipe:
     """
 
     only_alpha: bool = False
+    crop: int | str | None = None
+    format: str = "png"
     max_pixels: int = MAX_PIXELS
     scene: Scene | None = None
-    scene_icc: bytes | None = None
-    read_picture: Callable[[str], Photo] | None = None
+    scene_icc: bytes | None = field(default=None, repr=False)
+    read_picture: Callable[[str], Photo] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "format", known(self.format))
+        if self.crop is not None:
+            margin(self.crop, 0)
 
     def fingerprint(self) -> str:
-        """A word or two that differ between recipes whose results differ."""
-        if self.only_alpha:
-            return "alpha"
-        return "cutout" if self.scene is None else "scene-" + self.scene.fingerprint()
+        """A text that differs between recipes whose results differ."""
+        same = ("max_pixels", "scene", "scene_icc", "read_picture")
+        results = [each.name for each in fields(self) if each.name not in same]
+        words = ["%s=%s" % (name, getattr(self, name)) for name in results]
+        return " ".join([*words, "scene=" + self.scene.fingerprint()] if self.scene else words)
+
+    def of_matte(self) -> Recipe:
+        """The recipe of the matte that belongs to this one's cutout: a PNG, which loses nothing."""
+        return replace(self, only_alpha=True, format="png")
 
 
-def render(photo: Photo, matting: Matting, recipe: Recipe) -> Cutout | Composite:
+def margin(wanted: int | str, side: int) -> int:
+    """A margin in pixels, which may be wanted as a share of a side. Raises ValueError."""
+    found = re.fullmatch(r"([0-9]{1,5}(?:\.[0-9]+)?)%|([0-9]{1,5})(?:px)?", str(wanted).strip())
+    if not found:
+        expected = "expected a margin in pixels or per cent, such as 20 or '5%%', got %r"
+        raise ValueError(expected % (wanted,))
+    share, pixels = found.groups()
+    return round(side * float(share) / 100) if share else int(pixels)
+
+
+def render(photo: Photo, matting: AlphaMatting, recipe: Recipe) -> Cutout:
     """What the recipe wants of a photo. Raises what :meth:`Matting.alpha` raises."""
     return finish(photo, matting.alpha(photo.rgb), recipe)
 
 
-def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout | Composite:
+def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout:
     """The same where alpha, float32 ``[H, W]`` in 0-1, is known already, as for a film's frame."""
-    if recipe.scene is not None and not recipe.only_alpha:
-        scene, icc = recipe.scene, recipe.scene_icc
-        if isinstance(scene.behind, Named) and recipe.read_picture is not None:
-            picture = recipe.read_picture(scene.behind.name)
-            scene, icc = scene._replace(behind=Picture(picture.rgb, picture.alpha)), picture.icc
-        return _on_scene(photo, alpha, scene, icc)
+    on_scene = recipe.scene is not None and not recipe.only_alpha
+    cutout = (_on_scene if on_scene else _cut_out)(photo, alpha, recipe)
+    return cutout if recipe.crop is None else cutout.crop(recipe.crop)
+
+
+def _cut_out(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout:
     if recipe.only_alpha:
         pixels = cv2.convertScaleAbs(alpha, alpha=255)
     else:
@@ -74,16 +103,23 @@ def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout | Composit
     return Cutout(pixels, photo.icc)
 
 
-def _on_scene(photo: Photo, alpha: np.ndarray, scene: Scene, scene_icc: bytes | None) -> Composite:
+def _on_scene(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Composite:
     """The people on something new, in the photo's own profile."""
+    scene, icc = recipe.scene or Scene(), recipe.scene_icc
+    if isinstance(scene.behind, Named) and recipe.read_picture is not None:
+        picture = recipe.read_picture(scene.behind.name)
+        scene, icc = scene._replace(behind=Picture(picture.rgb, picture.alpha)), picture.icc
     if photo.alpha is not None:
         alpha = alpha * (photo.alpha * np.float32(1 / 255))
     with timing.measure("foreground"):
         colours = edge_colours.estimate(photo.rgb, alpha)
     with timing.measure("scene"):
-        scene = scene._replace(behind=_in_profile(scene.behind, scene_icc, photo.icc))
-        made = compose(scene, photo.rgb, alpha, colours)
-    return Composite(made.pixels, photo.icc, made.grown)
+        scene = scene._replace(behind=_in_profile(scene.behind, icc, photo.icc))
+        return _composite(compose(scene, photo.rgb, alpha, colours), photo.icc)
+
+
+def _composite(canvas: Canvas, icc: bytes | None) -> Composite:
+    return Composite(canvas.pixels, icc, canvas.matte, canvas.grown)
 
 
 def _in_profile(
@@ -114,45 +150,15 @@ def _keep_transparency(pixels: np.ndarray, alpha: np.ndarray) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Rendered:
-    """Pixels, uint8, and the RGB profile that their colours are in; None means sRGB."""
-
-    pixels: np.ndarray
-    icc: bytes | None = None
-
-    def encode(self, mark: str = "") -> bytes:
-        """A PNG; ``mark`` is a text in it by which it is known again."""
-        return encode_png(self.pixels, self.icc, mark)
-
-    def save(self, path: str | Path) -> None:
-        """Write a PNG, whole or not at all. Raises OutputError."""
-        disk.write_atomic(Path(path), self.encode())
-
-
-@dataclass(frozen=True, eq=False)
-class Composite(_Rendered):
-    """A person, or several, on something new.
-
-    pixels: uint8, RGB ``[H, W, 3]``, or straight RGBA ``[H, W, 4]`` where not all is opaque
-    grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
-    """
-
-    grown: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-    def encode(self, mark: str = "") -> bytes:
-        """A PNG, always with alpha, as all that bshm writes; ``mark`` as of a cutout."""
-        if self.pixels.shape[2] == 4:
-            return super().encode(mark)
-        return encode_png(cv2.cvtColor(self.pixels, cv2.COLOR_RGB2RGBA), self.icc, mark)
-
-
-@dataclass(frozen=True, eq=False)
-class Cutout(_Rendered):
+class Cutout:
     """A person, or several, without the background.
 
     pixels: uint8, straight RGBA ``[H, W, 4]``, or the matte ``[H, W]`` where it alone was wanted
     icc: the RGB profile that the colours are in; None means sRGB
     """
+
+    pixels: np.ndarray
+    icc: bytes | None = None
 
     def on(
         self, behind: str | np.ndarray | Background, photo: Photo | None = None, **wishes: Any
@@ -181,7 +187,7 @@ class Cutout(_Rendered):
             scene = scene._replace(light=0.0)
         colours = np.ascontiguousarray(self.rgba[..., :3])
         made = compose(scene, colours if photo is None else photo.rgb, self.alpha, colours)
-        return Composite(made.pixels, self.icc, made.grown)
+        return _composite(made, self.icc)
 
     @property
     def rgba(self) -> np.ndarray:
@@ -203,13 +209,90 @@ class Cutout(_Rendered):
     @property
     def coverage(self) -> float:
         """Share of the picture that is covered, 0-1; 0 where nobody was found."""
-        return float(self.matte.mean() / 255)
+        return cv2.mean(self.pixels)[0 if self.pixels.ndim == 2 else 3] / 255
 
     @property
     def box(self) -> Box | None:
         """The smallest window that holds all that shows, or None where nothing does."""
-        shown = self.matte > 0
-        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
-        if not rows.size:
-            return None
-        return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+        left, top, width, height = cv2.boundingRect(np.ascontiguousarray(self.matte))
+        return Box(top, top + height, left, left + width) if width else None
+
+    def crop(self, wanted: int | str = 0) -> Cutout:
+        """Trimmed to its box with a margin as in a recipe; whole where nobody was found."""
+        box = self.box
+        if box is None:
+            return self
+        around = margin(wanted, max(box.bottom - box.top, box.right - box.left))
+        top, left = max(0, box.top - around), max(0, box.left - around)
+        return self._window(slice(top, box.bottom + around), slice(left, box.right + around))
+
+    def _window(self, rows: slice, columns: slice) -> Cutout:
+        return replace(self, pixels=np.ascontiguousarray(self.pixels[rows, columns]))
+
+    def pil(self) -> Image:
+        """A Pillow picture, RGBA or of a matte alone L, with its profile."""
+        from PIL import Image
+
+        picture = Image.fromarray(self.pixels)
+        if self.icc and self.pixels.ndim == 3:
+            picture.info["icc_profile"] = self.icc
+        return picture
+
+    def encode(self, format: str = "png", *, quality: int | None = None, mark: str = "") -> bytes:
+        """A file: ``png``, ``jpeg`` (before white) or ``webp``.
+
+        quality: of JPEG and WebP, 1-100; 90 unless it is given
+        mark: a text in it by which it is known again
+
+        Raises ValueError for another format or quality, and OutputError for more pixels a side than
+        JPEG and WebP hold.
+        """
+        return encode(self.pixels, format, self.icc, quality, mark)
+
+    def save(
+        self, path: str | Path, *, format: str | None = None, quality: int | None = None
+    ) -> None:
+        """Write a file, whole or not at all: in the format given, or of its name's ending, or PNG.
+
+        Raises OutputError, and ValueError for what :meth:`encode` does not write.
+        """
+        chosen = format or format_of(str(path)) or "png"
+        disk.write_atomic(Path(path), self.encode(chosen, quality=quality))
+
+
+@dataclass(frozen=True, eq=False)
+class Composite(Cutout):
+    """A person, or several, on something new. `alpha`, `box` and the like tell of the people.
+
+    pixels: uint8, RGB ``[H, W, 3]``, or straight RGBA ``[H, W, 4]`` where not all is opaque
+    people: the people's matte in it, uint8 ``[H, W]``
+    grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
+    """
+
+    people: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def rgba(self) -> np.ndarray:
+        """Straight RGBA, uint8 ``[H, W, 4]``."""
+        opaque = self.pixels.shape[2] == 3
+        return cv2.cvtColor(self.pixels, cv2.COLOR_RGB2RGBA) if opaque else self.pixels
+
+    @property
+    def matte(self) -> np.ndarray:
+        """The people's alpha in 255 steps, uint8 ``[H, W]``."""
+        return self.people
+
+    @property
+    def coverage(self) -> float:
+        """Share of the picture that the people cover, 0-1; 0 where nobody was found."""
+        return cv2.mean(self.people)[0] / 255
+
+    def _window(self, rows: slice, columns: slice) -> Composite:
+        planes = (np.ascontiguousarray(each[rows, columns]) for each in (self.pixels, self.people))
+        pixels, people = planes
+        return replace(self, pixels=pixels, people=people)
+
+    def encode(self, format: str = "png", *, quality: int | None = None, mark: str = "") -> bytes:
+        """A file, as of a cutout; of RGBA where the format has it."""
+        return encode(self.rgba, format, self.icc, quality, mark)

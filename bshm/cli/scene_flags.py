@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 FITS = ("cover", "contain", "stretch", "tile")
 
 
-def add_scene_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the group of them; `read_recipes` heeds what was said."""
-    group = parser.add_argument_group("scene flags", "people on something new")
-    add = group.add_argument
+def scene_flags() -> argparse.ArgumentParser:
+    """People on something new; a parent of the parsers that take these flags."""
+    parent = argparse.ArgumentParser(add_help=False)
+    add = parent.add_argument_group("scene: people on something new").add_argument
     add(
         "--background",
         metavar="B",
@@ -60,6 +60,7 @@ def add_scene_flags(parser: argparse.ArgumentParser) -> None:
         help="none, auto, contact, cast or drop, with what is to be different: "
         "cast:azimuth=215,elevation=50,softness=0.5,opacity=0.5 (default: none)",
     )
+    return parent
 
 
 def read_recipes(

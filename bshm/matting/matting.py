@@ -1,14 +1,19 @@
-"""Matting: loads weights once, then gives the alpha of any number of photos."""
+"""AlphaMatting: loads weights once, then gives the alpha of any number of photos."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
+import weakref
 from types import TracebackType
+from typing import NoReturn, TypeVar
 
 import cv2
 import numpy as np
 
-from bshm.matting import closer_look, edge_colours
+from bshm.errors import DeviceError
+from bshm.matting import closer_look
 from bshm.matting.upsample import upsample
 from bshm.model import engine as engines
 from bshm.model import weights as weight_files
@@ -21,42 +26,52 @@ CELL = 64
 MAX_CELLS = 128
 
 
-class Matting:
-    """Cuts people out of photos. Safe to call from any number of threads; a context manager.
+Self = TypeVar("Self", bound="AlphaMatting")
+
+
+class AlphaMatting:
+    """Alpha of photos. Safe to call from any number of threads; a context manager.
 
     At most ``threads`` photos are matted at once: more would gain nothing, and each takes memory.
     Further callers wait for their turn.
 
-    weights: ``auto`` (the released weights if they are in the cache, else the embedded ones),
-        ``bshm-lite`` (the embedded ones), a ``.onnx`` or ``.pb`` file, a model folder, or a hub id
-    device: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``
-    engine: ``auto``, ``onnx`` or ``tensorflow``
-    threads: CPU threads to use; 0 is all that affinity and the container's quota allow. Any other
-        number is set for OpenCV, too, and there holds for the whole process.
-
-    Raises ValueError (threads below 0), WeightsError (missing, damaged, not runnable here) and
-    DeviceError (a device or an engine that was asked for is not there or does not load). Never
-    opens a network connection.
+    weights: the `Weights` that were taken
+    device: what they run on, ``cpu``, ``cuda`` or ``tensorrt``
+    note: one line where ``auto`` had to do without a GPU that seemed to be there, else empty
     """
 
     def __init__(
         self,
         *,
-        weights: str = "auto",
+        weights: str | os.PathLike = "auto",
         device: str = "auto",
         engine: str = "auto",
         threads: int = 0,
     ) -> None:
+        """Load the weights. Opens no network connection.
+
+        weights: ``auto`` (the released weights if they are in the cache, else the embedded ones),
+            ``bshm-lite`` (the embedded ones), a ``.onnx`` or ``.pb`` file, a model folder, or a hub
+            id
+        device: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``
+        engine: ``auto``, ``onnx`` or ``tensorflow``
+        threads: CPU threads to use; 0 is all that affinity and the container's quota allow. Any
+            other number is set for OpenCV, too, and there holds for the whole process.
+
+        Raises ValueError (threads below 0), WeightsError (missing, damaged, not runnable here) and
+        DeviceError (a device or an engine that was asked for is not there or does not load).
+        """
         if threads < 0:
             raise ValueError("expected a number of threads, 0 for all CPUs, got %d" % threads)
         if threads:
             cv2.setNumThreads(threads)
         threads = threads or cpu_limit()
-        self.weights = weight_files.resolve(weights, engines.choose(engine))
+        self.weights = weight_files.resolve(str(weights), engines.choose(engine))
         self._engine = engines.start(self.weights.engine, str(self.weights.path), device, threads)
         self._turn = threading.BoundedSemaphore(threads)
         self.device: str = self._engine.device
         self.note: str = self._engine.note
+        _loaded.add(self)
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
         """Matte of a photo: uint8 RGB ``[H, W, 3]`` -> float32 ``[H, W]`` in 0-1.
@@ -64,11 +79,11 @@ class Matting:
         Raises ValueError for arrays of another shape or type, DeviceError after `close` or where
         the engine fails, and WeightsError where the graph turns out to be none for matting.
         """
-        _check(rgb)
         with self._turn:
             return self._alpha(rgb)
 
     def _alpha(self, rgb: np.ndarray) -> np.ndarray:
+        _check(rgb)
         with measure("forward"):
             first, small = self._forward(rgb)
             boxes = closer_look.find_small_people(first, rgb.shape[:2])
@@ -82,16 +97,6 @@ class Matting:
                 closer_look.blend(alpha, upsample(again, closer, small), box)
         return alpha
 
-    def cutout(self, rgb: np.ndarray) -> np.ndarray:
-        """Cutout of a photo: uint8 RGB ``[H, W, 3]`` -> uint8 RGBA ``[H, W, 4]``.
-
-        Straight alpha; colours at the edge are estimated free of the old background, and where
-        alpha is 0 they are 0. Takes and raises the same as :meth:`alpha`.
-        """
-        alpha = self.alpha(rgb)
-        with measure("foreground"):
-            return edge_colours.cutout(rgb, alpha)
-
     def _forward(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Alpha at the working size of a photo or of a part of one, and what the network saw."""
         height, width = working_size(rgb.shape[0], rgb.shape[1])
@@ -104,7 +109,10 @@ class Matting:
         """Free the engine's memory; the object cannot be used afterwards."""
         self._engine.close()
 
-    def __enter__(self) -> Matting:
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Matting does not leave its process: make one in each process")
+
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(
@@ -114,6 +122,37 @@ class Matting:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Elsewhere(engines.Engine):
+    """In place of an engine that stayed with the parent process: its threads are not here."""
+
+    def alpha(self, rgb: np.ndarray) -> np.ndarray:
+        raise DeviceError(
+            "this Matting was made before the process forked: make one in each process",
+            code="other_process",
+        )
+
+    def close(self) -> None:
+        pass
+
+
+_loaded: weakref.WeakSet[AlphaMatting] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """In a process that was forked: let go of all engines, and never free them.
+
+    ONNX Runtime would wait for its threads, which a fork does not copy, without end.
+    """
+    for matting in list(_loaded):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(matting._engine))
+        matting._engine = _Elsewhere()
+        matting._turn = threading.BoundedSemaphore()  # threads of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:

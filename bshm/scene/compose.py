@@ -86,10 +86,12 @@ class Canvas(NamedTuple):
     """The finished picture.
 
     pixels: uint8, ``[H, W, 3]``, or ``[H, W, 4]`` of straight alpha where not all is opaque
+    matte: the people in it, uint8 ``[H, W]``
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
     """
 
     pixels: np.ndarray
+    matte: np.ndarray
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
@@ -152,7 +154,7 @@ def apply(look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | 
         out = behind.rgb
         for tile in _tiles(alpha.shape):
             _opaque_tile(maps, tile, alpha, colours, out)
-    return Canvas(out, grown)
+    return Canvas(out, cv2.convertScaleAbs(alpha, alpha=255), grown)
 
 
 Numbers = TypeVar("Numbers", bound=tuple)

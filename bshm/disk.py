@@ -108,10 +108,14 @@ def write_atomic(path: Path, data: bytes) -> None:
                 if not left:
                     raise
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
-        number = error.errno if isinstance(error, OSError) else None
-        reason = _WRITE_ERRORS.get(number or 0, getattr(error, "strerror", None) or error)
-        code = "disk_full" if number in _NO_SPACE else "not_written"
-        raise OutputError("cannot be written: %s" % reason, str(path), code) from error
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: Exception) -> OutputError:
+    number = error.errno if isinstance(error, OSError) else None
+    reason = _WRITE_ERRORS.get(number or 0, getattr(error, "strerror", None) or error)
+    code = "disk_full" if number in _NO_SPACE else "not_written"
+    return OutputError("cannot be written: %s" % reason, str(path), code)
 
 
 def _write_and_rename(target: str, data: bytes) -> None:
@@ -138,20 +142,33 @@ def try_folder(path: Path) -> None:
     """Raise OutputError where a file of this path could not be made. Leaves nothing behind."""
     if os.path.exists(str(path)) and not os.path.isfile(str(path)):
         return  # a device or a pipe, which is written to as it is
-    folder = os.path.dirname(os.path.realpath(str(path)))
-    made, scratch = [], os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
-    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
-        made.append(folder)
-        folder = os.path.dirname(folder)
     try:
-        write_atomic(Path(scratch), bytes(4096))  # a file without bytes fits on a full disk
-        os.unlink(scratch)
-    except OutputError as error:
-        raise OutputError(error.reason, str(path), error.code) from error
-    finally:
-        for folder in made:
-            with contextlib.suppress(OSError):  # never made, or another run uses it by now
-                os.rmdir(folder)
+        folder = os.path.dirname(os.path.realpath(str(path)))
+        scratch = os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
+        made = _missing(folder)
+        try:
+            os.makedirs(folder, exist_ok=True)
+            with open(scratch, "xb") as file:
+                file.write(bytes(4096))  # a file without bytes fits on a full disk
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(scratch)
+            for folder in made:
+                with contextlib.suppress(OSError):  # never made, or another run uses it by now
+                    os.rmdir(folder)
+    except FileNotFoundError:  # another run that tries the folder removed it; writing makes it
+        pass
+    except (OSError, ValueError) as error:
+        raise _not_written(path, error) from error
+
+
+def _missing(folder: str) -> list[str]:
+    """A folder and those above it that are not there, the lowest first."""
+    missing = []
+    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
 
 
 def clear_up(folder: Path) -> None:

@@ -31,6 +31,7 @@ class Job(NamedTuple):
     output: the file that ``write`` makes; None for a stream
     may_replace_foreign_file: the user named this very file, or said so
     matte: the file that the matte is written to as well; None where it is not wanted
+    may_replace_foreign_matte: the user said so
     """
 
     source: Source
@@ -38,6 +39,7 @@ class Job(NamedTuple):
     output: Path | None = None
     may_replace_foreign_file: bool = False
     matte: Path | None = None
+    may_replace_foreign_matte: bool = False
 
 
 def to_file(
@@ -45,9 +47,11 @@ def to_file(
     path: Path,
     may_replace_foreign_file: bool = False,
     matte: Path | None = None,
+    may_replace_foreign_matte: bool = False,
 ) -> Job:
     """The job of writing a photo's cutout to a file, and its matte to another if there is one."""
-    return Job(source, partial(disk.write_atomic, path), path, may_replace_foreign_file, matte)
+    write = partial(disk.write_atomic, path)
+    return Job(source, write, path, may_replace_foreign_file, matte, may_replace_foreign_matte)
 
 
 def plan(
@@ -60,14 +64,13 @@ def plan(
 ) -> Iterator[Job]:
     """Give each source a file of its own below ``folder``, as ``<stem>.png``.
 
-    replace: whether files that bshm did not make may be replaced
-
     A name that an earlier source took gets a number. Raises nothing: a source whose cutout would
     overwrite an input keeps that path, and :class:`OverwriteGuard` refuses it.
 
     name: of the files, without ending; ``{stem}`` in it stands for the photo's
     format: of the files, as `bshm.codec.encode` calls it
     both: give it a PNG for the matte as well, as ``<stem>_matte.png``
+    replace: whether files that bshm did not make may be replaced
     """
     taken: set[str] = set()
     numbers: dict[str, int] = {}
@@ -85,7 +88,7 @@ def plan(
                 break
         numbers[key] = number
         taken |= files
-        yield to_file(source, output, replace, matte)
+        yield to_file(source, output, replace, matte, replace)
 
 
 def _fill(name: str, stem: str) -> str:
@@ -138,19 +141,17 @@ class OverwriteGuard:
         A file that bears no mark is refused as well: another tool's, or changed since by the user.
         """
         if job.output is not None:
-            self._check("cutout", job, job.output)
+            self._check("cutout", job, job.output, job.may_replace_foreign_file)
         if job.matte is not None:
-            self._check("matte", job, job.matte)
+            self._check("matte", job, job.matte, job.may_replace_foreign_matte)
 
-    def _check(self, what: str, job: Job, file: Path) -> None:
+    def _check(self, what: str, job: Job, file: Path, may_replace: bool) -> None:
         name, would = job.source.name, "its %s %s would overwrite " % (what, file)
         if self._known.intersection(_identities(file)):
             raise OutputError(would + "an input", name, "would_overwrite_input")
-        foreign = os.path.isfile(str(file)) and not marks.is_own(file)
-        # -o names the cutout's file, not that of the matte beside it.
-        if foreign and not (job.may_replace_foreign_file and what == "cutout"):
-            problem = "a file that bshm did not make, or that was changed since"
-            raise OutputError(would + problem, name, "foreign_file")
+        if not may_replace and os.path.isfile(str(file)) and not marks.is_own(file):
+            foreign = "a file that bshm did not make, or that was changed since"
+            raise OutputError(would + foreign, name, "foreign_file")
 
 
 def _stdin_identity() -> Iterator[object]:

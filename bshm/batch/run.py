@@ -47,7 +47,7 @@ class Result:
     """What became of one job; made when that is known, and not changed afterwards.
 
     width, height: of the photo, in pixels, where the job is done
-    coverage: share of the photo that is covered, 0-1, where the job is done
+    coverage: share of the result that is covered, 0-1, where the job is done
     box: the smallest window in it that holds all that shows; None where nobody was found
     grown: pixels by which the result is larger, for a shadow: left, top, right, bottom
     error: why it failed, else None; its text names the photo or the file that could not be written

@@ -51,7 +51,7 @@ def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Rec
     if args.output != "-":
         path = Path(args.output)
         matte = path.with_name(path.stem + outputs.MATTE_ENDING) if args.both else None
-        return [outputs.to_file(photos[0], path, may_replace_foreign_file=True, matte=matte)]
+        return [outputs.to_file(photos[0], path, True, matte, args.force)]
     if args.json:
         parser.error("-o - and --json both want stdout; write the picture to a file")
     return [outputs.Job(photos[0], terminal.write_stdout)]

@@ -345,7 +345,7 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
             ["a.jpg", "-d", "s3://u:s3cret@bucket/out"],
             "-d takes a path, got the address s3://bucket",
         ),
-        (["--device", "\x1b[31mred"], "invalid choice: '\\\\x1b[31mred'"),
+        (["--device", "\x1b[31mred"], "invalid choice: '\\x1b[31mred'"),
         (["--onlyalpha"], "unknown: --onlyalpha; did you mean --only-alpha?"),
         (["-v", "-q"], "not allowed with"),
         (["-i", str(PORTRAITS[0]), "-d", "out", "-o", "x.png"], "not allowed with"),

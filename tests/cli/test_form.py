@@ -139,6 +139,12 @@ def test_a_matte_spares_the_users_files_too(small):
     assert b"its matte" in done.stderr and b"did not make" in done.stderr
     assert other.read_bytes() == b"mine"
     assert names(small.parent) == ["small.png", "small_cutout_matte.png"]
+    named = ("-i", small, "-o", small.with_name("small_cutout.png"), "--both")
+    assert b"its matte" in bshm(*named, code=1).stderr  # -o names the cutout alone
+    for arguments in (where, named):
+        other.write_bytes(b"mine")
+        bshm(*arguments, "--force")
+        assert opened(other).mode == "L"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ COMMANDS = {
     "info": "print versions, engines, devices, weights and cache, for a bug report",
     "download": "fetch the released BSHM weights once, verified",
     "verify": "check the fetched weights against their recorded hash",
+    "serve": "the HTTP service and its page",
     "convert": "turn a frozen TensorFlow graph into ONNX",
     "help": "print the help of a command",
 }

@@ -1,0 +1,88 @@
+"""``bshm serve``: the HTTP service and its page."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.util
+import logging
+import os
+import signal
+import sys
+
+from bshm.cli import signals, terminal
+from bshm.errors import BshmError
+
+PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+
+DESCRIPTION = """\
+Cut people out over HTTP: the contracts of rembg's server (/api/remove) and of remove.bg
+(/v1.0/removebg), and a page at /. The API is described at /docs; /livez, /readyz and /metrics are
+for whoever runs it. Every flag has a variable: --allow-urls is BSHM_ALLOW_URLS.
+"""
+EPILOG = """\
+examples:
+  bshm serve                                        http://127.0.0.1:7000
+  bshm serve --host 0.0.0.0 --keys keys.txt --rate 60
+  bshm serve --allow-urls public
+  curl -F file=@photo.jpg http://127.0.0.1:7000/api/remove -o cutout.png
+  curl -F image_file=@photo.jpg -F size=full -F bg_color=fff \\
+      http://127.0.0.1:7000/v1.0/removebg -o white.jpg
+"""
+
+
+def run(arguments: list[str]) -> int:
+    missing = [name for name in PACKAGES if not importlib.util.find_spec(name)]
+    if sys.version_info < (3, 10) or missing:
+        raise BshmError(
+            "the service needs Python 3.10 or newer and: pip install 'bshm[serve]'",
+            code="extra_missing",
+        )
+    from bshm.serve.crew import Crew
+    from bshm.serve.settings import Settings, from_environment
+    from bshm.serve.worker import Outfit
+
+    given = _read(arguments, from_environment(os.environ))
+    settings = Settings(**given)
+    terminal.check_installation()
+    _log_to_stderr()
+    outfit = Outfit(settings.weights, settings.device, settings.engine, settings.threads)
+    crew = Crew(settings.crew, outfit, settings.work_s)
+    crew.launch()  # the workers load while we do
+    from bshm.serve.server import serve
+
+    told = serve(settings, crew, lambda address: terminal.say("serving at " + address))
+    return signals.INTERRUPTED if told == signal.SIGINT else terminal.OK
+
+
+def _read(arguments: list[str], defaults):  # type: ignore[no-untyped-def]
+    """The settings that flags and environment make, by name."""
+    parser = terminal.parser("serve", DESCRIPTION)
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    for field in dataclasses.fields(defaults):
+        default = getattr(defaults, field.name)
+        shown = " ".join(default) if isinstance(default, tuple) else str(default)
+        several = isinstance(default, tuple)
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"),
+            nargs="+" if several else None,
+            type=str if several else type(default),
+            default=default,
+            metavar=field.metadata["metavar"],
+            help="%s (default: %s)" % (field.metadata["help"], shown or "none"),
+        )
+    given = vars(parser.parse_args(arguments))
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+
+
+def _log_to_stderr() -> None:
+    """Access lines as they are, JSON; others with the name of the program."""
+    for name, form in (("bshm.serve.access", "%(message)s"), ("bshm", "bshm: %(message)s")):
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.setLevel(min(logger.level or logging.INFO, logging.INFO))
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter(form))
+        logger.handlers[:] = [handler]
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)

@@ -1,0 +1,172 @@
+"""The workers, and who waits for one: first come, first served."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Callable, TypeVar
+
+from bshm.errors import BshmError
+from bshm.serve import worker
+from bshm.serve.order import Made, Order
+from bshm.serve.refusal import Refusal
+
+log = logging.getLogger("bshm.serve")
+
+START_S = 120.0  # seconds in which a worker loads its weights, of slow disks and GPUs, too
+T = TypeVar("T")
+
+
+class Crew:
+    """Worker processes. `launch` may be called before the event loop runs; the rest is for it.
+
+    count: how many; work_s: longest work on one order
+    """
+
+    def __init__(self, count: int, outfit: worker.Outfit, work_s: float) -> None:
+        self.count, self.work_s = count, work_s
+        self.weights = ""
+        self._workers = [_Worker(outfit) for _ in range(count)]
+        self._threads = ThreadPoolExecutor(count, "bshm-worker")
+        self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
+        self._under_way: set[asyncio.Future] = set()
+
+    def launch(self) -> None:
+        """Start the processes, and do not wait for them."""
+        # Each arena of glibc keeps what it was given; by default there are eight a core.
+        os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+        for one in self._workers:
+            one.start()
+
+    async def ready(self) -> None:
+        """Wait until each worker has done a first photo. Raises BshmError where one cannot."""
+        try:
+            names = await asyncio.gather(*(self._aside(one.greet) for one in self._workers))
+        except (EOFError, OSError, _TooLong) as error:
+            reason = "a worker process ended, or did not start in %g s" % START_S
+            raise BshmError(reason, code="unexpected") from error
+        self.weights = names[0]
+        for one in self._workers:
+            self._idle.put_nowait(one)
+
+    async def turn(self, wait_s: float) -> _Worker:
+        """A free worker, to be given to `work` at once. Raises Refusal where none is in time."""
+        try:
+            return await asyncio.wait_for(self._idle.get(), wait_s)
+        except asyncio.TimeoutError as error:
+            reason = "no worker was free in time; try again later"
+            raise Refusal(503, "overloaded", reason, retry_after_s=5) from error
+
+    async def work(self, one: _Worker, order: Order) -> Made:
+        """What a worker makes of an order; then it is free again.
+
+        Cancelled, this ends, and the worker finishes. Raises BshmError, and Refusal where the
+        worker takes too long, or dies.
+        """
+        task = asyncio.ensure_future(self._work(one, order))
+        self._keep(task)
+        return await asyncio.shield(task)
+
+    async def _work(self, one: _Worker, order: Order) -> Made:
+        try:
+            made = await self._aside(lambda: one.do(order, self.work_s))
+        except BshmError:
+            self._idle.put_nowait(one)
+            raise
+        except _TooLong as error:
+            self._replace(one)
+            raise Refusal(503, "timeout", "the photo took too long") from error
+        except (EOFError, OSError) as error:
+            self._replace(one)
+            raise Refusal(500, "worker_died", "the photo could not be worked on") from error
+        self._idle.put_nowait(one)
+        return made
+
+    def _replace(self, one: _Worker) -> None:
+        """Start a worker again, and do not wait for it."""
+        log.error("a worker (exit code %s) is started again", one.exit_code)
+
+        async def again() -> None:
+            try:
+                await self._aside(one.restart)
+            except (BshmError, OSError, EOFError):
+                log.exception("a worker does not start again")
+            else:
+                self._idle.put_nowait(one)
+
+        self._keep(asyncio.ensure_future(again()))
+
+    def _keep(self, task: asyncio.Future) -> None:
+        """Hold a reference to a task while it runs; the event loop holds none."""
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _aside(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def stop(self) -> None:
+        """End the processes, whatever they do."""
+        for one in self._workers:
+            one.stop()
+        self._threads.shutdown(wait=False)
+
+
+class _TooLong(Exception):
+    """A worker did not answer in time."""
+
+
+class _Worker:
+    """One process and the pipe to it. Its calls block, and belong into a thread."""
+
+    def __init__(self, outfit: worker.Outfit) -> None:
+        self._outfit = outfit
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.exitcode if self._process else None
+
+    def start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=worker.main, args=(theirs, self._outfit), name="bshm-worker", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def greet(self) -> str:
+        """The name of its weights, once it is ready. Raises BshmError, EOFError, OSError."""
+        return self._answer(START_S)
+
+    def do(self, order: Order, within_s: float) -> Made:
+        """Raises BshmError; _TooLong; EOFError or OSError where the process died."""
+        assert self._pipe
+        self._pipe.send(order)
+        return self._answer(within_s)
+
+    def _answer(self, within_s: float) -> Any:
+        assert self._pipe
+        if not self._pipe.poll(within_s):
+            raise _TooLong
+        answer = self._pipe.recv()
+        if isinstance(answer, BshmError):
+            raise answer
+        return answer
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+        self.greet()
+
+    def stop(self) -> None:
+        if self._process and self._pipe:
+            self._process.kill()
+            self._process.join()
+            self._pipe.close()

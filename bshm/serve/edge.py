@@ -1,0 +1,160 @@
+"""Around every request: its log line and its count, faults caught, slow takers, security headers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bshm.serve.metrics import Metrics
+
+log = logging.getLogger("bshm.serve")
+access = logging.getLogger("bshm.serve.access")
+
+PIECE = 1 << 18  # bytes of an answer handed over at a time
+LINGER_S = 3.0  # seconds for which the rest of a refused body is read, and thrown away
+LEFT = 499  # the status in logs of a client that left, as nginx has it
+FAULT = b'{"detail":"an unexpected error; the log of the service has more"}'
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"server", b"bshm"),
+)
+
+
+@dataclass
+class Notes:
+    """What those who answer a request note about it, for its log line; no secrets."""
+
+    endpoint: str = "other"
+    quiet: bool = False  # probes are counted, and not logged
+    facts: dict[str, Any] = field(default_factory=dict)
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @staticmethod
+    def of(scope: Scope) -> Notes:
+        return scope["bshm.notes"]
+
+
+class Edge:
+    """ASGI middleware, the outermost.
+
+    send_s: how long a client may take to take its answer
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, send_s: float) -> None:
+        self.app, self.metrics, self.send_s = app, metrics, send_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        notes = scope["bshm.notes"] = Notes()
+        exchange = _Exchange(receive, send, self.send_s)
+        begin = time.perf_counter()
+        try:
+            with notes.stack:
+                await self.app(scope, exchange.receive, exchange.send)
+        except (ClientDisconnect, _TooSlow):
+            exchange.status = LEFT
+        except Exception:
+            log.exception("a request met an unexpected error")
+            await exchange.fault()
+        finally:
+            seconds = time.perf_counter() - begin
+            self.metrics.answered(notes.endpoint, exchange.status, seconds)
+            if not notes.quiet:
+                access.info(_line(scope, notes, exchange, seconds))
+
+
+class _TooSlow(Exception):
+    """The client does not take its answer."""
+
+
+class _Exchange:
+    """One request and its answer, watched."""
+
+    def __init__(self, receive: Receive, send: Send, send_s: float) -> None:
+        self._receive, self._send, self._send_s = receive, send, send_s
+        self.status = LEFT
+        self.came, self.went = 0, 0
+        self._all_came = False
+        self._deadline = 0.0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self.came += len(message.get("body", b""))
+            self._all_came = not message.get("more_body", False)
+        else:
+            self._all_came = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._deadline = time.monotonic() + self._send_s
+            message["headers"] = [*message.get("headers", ()), *HEADERS]
+            if not self._all_came and self.status >= 400:
+                message["headers"].append((b"connection", b"close"))
+            await self._send(message)
+            return
+        body, more = message.get("body", b""), message.get("more_body", False)
+        self.went += len(body)
+        for start in range(0, len(body), PIECE):
+            piece = {"type": message["type"], "body": body[start : start + PIECE]}
+            await self._in_time({**piece, "more_body": True})
+        if not more:
+            if not self._all_came and self.status >= 400:
+                await self._linger()
+            await self._in_time({"type": message["type"], "body": b"", "more_body": False})
+
+    async def _in_time(self, message: Message) -> None:
+        try:
+            await asyncio.wait_for(self._send(message), self._deadline - time.monotonic())
+        except asyncio.TimeoutError as error:
+            raise _TooSlow from error
+
+    async def _linger(self) -> None:
+        """Read on for a while. Closed at once, the connection would be reset while the client still
+        sends, and it would never see why it was refused.
+        """
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._drain(), LINGER_S)
+
+    async def _drain(self) -> None:
+        while not self._all_came:
+            await self.receive()
+
+    async def fault(self) -> None:
+        if self.status == LEFT:  # no answer was begun
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(FAULT)).encode()),
+            ]
+            await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+            await self.send({"type": "http.response.body", "body": FAULT})
+
+
+def _line(scope: Scope, notes: Notes, exchange: _Exchange, seconds: float) -> str:
+    """One line of JSON. Neither query nor headers are in it: they may hold keys and addresses."""
+    return json.dumps(
+        {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "client": (scope.get("client") or ("",))[0],
+            "method": scope["method"],
+            "path": scope["path"][:200],
+            "status": exchange.status,
+            "ms": round(seconds * 1000, 1),
+            "in": exchange.came,
+            "out": exchange.went,
+            **notes.facts,
+        }
+    )

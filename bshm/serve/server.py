@@ -1,0 +1,170 @@
+"""The server: sockets, signals, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from types import FrameType
+from typing import Any, Callable
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from bshm.errors import BshmError
+from bshm.serve.app import build
+from bshm.serve.crew import Crew
+from bshm.serve.service import Service
+from bshm.serve.settings import Settings
+
+HEAD_S = 15.0  # seconds in which a connection sends the whole head of a request
+KEEP_S = 10  # seconds that a connection without one is kept open
+LISTEN_FDS = 3  # the first socket that systemd hands over
+BACKLOG = 1024  # connections that the system may keep for us
+
+
+def serve(settings: Settings, crew: Crew, tell: Callable[[str], None]) -> int:
+    """Serve until told to stop; the number of the signal that said so.
+
+    crew: launched already; it is stopped at the end
+    tell: called with the service's address once it listens
+
+    Raises BshmError where the address cannot be listened at, or no worker starts.
+    """
+    try:
+        service = Service(settings, crew)
+        listening = _listen(settings)
+    except BaseException:
+        crew.stop()
+        raise
+    _raise_file_limit()
+    server = _Server(service)
+    host, port = listening.getsockname()[:2]
+    tell("http://%s:%d" % ("[%s]" % host if ":" in host else host, port))
+    server.run(sockets=[listening])
+    if server.failure:
+        raise server.failure
+    return server.told
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.failure: BshmError | None = None
+        self.told = 0
+        app = build(service, self._warm_up, service.crew.stop)
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_S,
+            timeout_graceful_shutdown=int(service.settings.stop_s),
+        )
+        super().__init__(config)
+
+    def _warm_up(self) -> asyncio.Future:
+        async def warm() -> None:
+            try:
+                await self.service.crew.ready()
+                self.service.is_warm = True
+            except BshmError as error:
+                self.failure = error
+                self.should_exit = True
+
+        return asyncio.ensure_future(warm())
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """uvicorn's own would raise the signal again at the end; a stop that was asked for is none
+        by a signal.
+        """
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop: at first say not ready for a while, then take no more; at once if told twice."""
+        if self.told:
+            self.should_exit = self.force_exit = True
+            return
+        self.told = sig
+        self.service.is_stopping = True
+        drain_s = self.service.settings.drain_s
+
+        def stop() -> None:
+            self.should_exit = True
+
+        if drain_s:
+            asyncio.get_running_loop().call_later(drain_s, stop)
+        else:
+            stop()
+
+
+class _Protocol(H11Protocol):
+    """A connection that must say what it wants within `HEAD_S`."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._wait()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._patience:
+            self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._patience:
+            self._patience.cancel()
+        self._patience = self.loop.call_later(HEAD_S, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The socket: of systemd, which keeps connections waiting while we start again, or our own."""
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        return socket.socket(fileno=LISTEN_FDS)
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # milliseconds; who takes nothing any more is gone
+            timeout = int(settings.send_s * 1000)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except OSError as error:
+        where = "%s:%d" % (settings.host, settings.port)
+        reason = "cannot be listened at: %s" % error.strerror
+        raise BshmError(reason, where, "not_listening") from error
+    return listening
+
+
+def _raise_file_limit() -> None:
+    """Let there be as many connections as the system allows."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

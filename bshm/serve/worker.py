@@ -1,0 +1,73 @@
+"""A worker process: it loads the weights, then does one order after the other.
+
+A process and not a thread: a decoder that crashes on a hostile file, or never ends, takes nothing
+else with it, and the loop that answers probes shares no interpreter lock with the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from bshm.errors import BshmError
+
+
+class Outfit(NamedTuple):
+    """What each worker works with; see `bshm.matting.Matting`."""
+
+    weights: str
+    device: str
+    engine: str
+    threads: int
+
+
+def main(orders: Connection, outfit: Outfit) -> None:
+    """Answer orders with what was made of them, or with a BshmError, until nobody asks any more.
+
+    The first answer, to no order, is the name of the weights, once a first photo is done.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the service says when to stop: it hangs up
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    try:
+        from bshm.matting import Matting
+        from bshm.serve.order import fulfil
+
+        matting = Matting(
+            weights=outfit.weights,
+            device=outfit.device,
+            engine=outfit.engine,
+            threads=outfit.threads,
+        )
+        fulfil(_first_order(), matting)
+        orders.send(matting.weights.name)
+    except BshmError as error:
+        orders.send(error)
+        return
+    while True:
+        try:
+            order = orders.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = fulfil(order, matting)
+        except BshmError as error:
+            answer = error
+        except MemoryError:
+            answer = BshmError("not enough memory for this photo", code="out_of_memory")
+        except Exception:
+            logging.getLogger("bshm.serve").exception("a photo met an unexpected error")
+            answer = BshmError("an unexpected error", code="unexpected")
+        orders.send(answer)
+
+
+def _first_order():  # type: ignore[no-untyped-def]
+    """A photo of nothing: it loads what is loaded with the first one."""
+    import numpy as np
+
+    from bshm.codec.encode import encode
+    from bshm.serve.order import Order
+
+    return Order(encode(np.full((256, 256, 4), 128, np.uint8), "jpeg"))

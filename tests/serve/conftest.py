@@ -1,0 +1,32 @@
+"""One running service for the tests that change nothing in it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.helpers import PORTRAITS
+from tests.serve.running import serving
+
+if sys.version_info < (3, 10):
+    collect_ignore_glob = ["test_*.py"]  # the service asks for Python 3.10
+
+
+@pytest.fixture(scope="session")
+def service():
+    with serving() as running:
+        yield running
+        assert "Traceback" not in "".join(running.lines)
+
+
+@pytest.fixture(scope="session")
+def portrait():
+    """A portrait of 600 × 400 pixels, as a JPEG."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    file = BytesIO()
+    Image.open(str(PORTRAITS[0])).convert("RGB").resize((600, 400)).save(file, "JPEG")
+    return file.getvalue()

@@ -1,0 +1,250 @@
+"""Overload, slow and vanishing clients, limits, crashes, and the end."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.serve.running import Service, frozen, serving, wait_for, workers_of
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A service of one worker with room for two more requests, short limits."""
+    with serving(
+        *("--workers", 1, "--queue", 2, "--max-body-mb", 2, "--receive-s", 4, "--work-s", 20)
+    ) as running:
+        yield running
+        assert "Traceback" not in "".join(running.lines)
+
+
+def post(service, photo, **options):
+    return requests.post(service.url + "/api/remove", files={"file": photo}, **options)
+
+
+def inside(service):
+    return service.metric("bshm_inside")
+
+
+def test_when_full_the_next_is_refused_at_once_and_probes_are_answered(small, portrait):
+    with ThreadPoolExecutor(3) as pool:
+        with frozen(small):
+            accepted = [pool.submit(post, small, portrait) for _ in range(3)]
+            wait_for(lambda: inside(small) == 3)
+            refused = post(small, portrait)  # it would hang here, were it not refused
+            assert refused.status_code == 429
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert "busy" in refused.json()["detail"]
+            contract = requests.post(small.url + "/v1.0/removebg", files={"image_file": portrait})
+            assert contract.status_code == 429 and contract.headers["Retry-After"].isdigit()
+            assert contract.json()["errors"][0]["code"] == "overloaded"
+            assert small.get("/livez") == (200, "ok\n")
+            assert small.get("/readyz") == (200, "ok\n")
+            assert small.metric("bshm_queue_length") == 2
+        assert [one.result().status_code for one in accepted] == [200, 200, 200]
+    assert inside(small) == 0 and small.metric("bshm_held_bytes") == 0
+
+
+def connect(service):
+    return socket.create_connection(("127.0.0.1", service.port), timeout=30)
+
+
+def head(length, more=""):
+    return (
+        "POST /api/remove HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        "%s%s\r\n\r\n" % ("Content-Length: %d" % length if length else "", more)
+    ).encode()
+
+
+def form(photo):
+    return (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="p"\r\n\r\n'
+        + photo
+        + b"\r\n--b--\r\n"
+    )
+
+
+def test_a_client_that_left_frees_its_place(small, portrait):
+    with frozen(small):
+        body = form(portrait)
+        for left in range(6):  # more than there are places
+            with connect(small) as client:
+                client.sendall(head(len(body)) + body)
+                wait_for(lambda: inside(small) == 1 or left)
+            wait_for(lambda: inside(small) == 0)
+    wait_for(lambda: small.metric("bshm_workers_busy") == 0)
+    assert post(small, portrait).status_code == 200
+    assert [line["status"] for line in small.log()].count(499) == 6
+
+
+def test_slow_senders_give_way_and_are_cut_off(small, portrait):
+    clients = [connect(small) for _ in range(6)]
+    try:
+        for client in clients[:3]:
+            client.sendall(head(1000) + b"--b\r\n")
+        wait_for(lambda: inside(small) == 3)
+        wait_for(lambda: small.metric("bshm_aside") == 3)
+        assert post(small, portrait).status_code == 200
+        for client in clients[:3]:
+            assert b" 408 " in client.recv(100)
+    finally:
+        for client in clients:
+            client.close()
+    wait_for(lambda: small.metric("bshm_aside") == 0)
+
+
+def test_a_body_that_is_declared_too_large(small):
+    with connect(small) as client:
+        client.sendall(head(10_000_000_000))
+        answer = client.recv(1000)
+    assert b" 413 " in answer and b"limit of 2 MB" in answer
+
+
+def test_a_chunked_body_that_grows_too_large(small):
+    with connect(small) as client:
+        client.sendall(head(0, "Transfer-Encoding: chunked"))
+        answer = b""
+        sender = threading.Thread(target=flood, args=(client,), daemon=True)
+        sender.start()
+        while b"\r\n\r\n" not in answer:
+            answer += client.recv(1000)
+        sender.join(30)
+    assert b" 413 " in answer
+    wait_for(lambda: small.metric("bshm_held_bytes") == 0)
+
+
+def flood(client):
+    """Send chunks until nobody takes them."""
+    try:
+        for _ in range(300):
+            client.sendall(b"10000\r\n" + b"a" * 0x10000 + b"\r\n")
+    except OSError:
+        pass
+
+
+def test_who_sends_all_before_reading_still_hears_why(small):
+    answer = post(small, b"a" * 4_000_000)
+    assert answer.status_code == 413
+
+
+def test_bombs_of_parts_and_fields(small):
+    many = "".join(
+        '--b\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nx\r\n' % i for i in range(5000)
+    )
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    address = small.url + "/v1.0/removebg"
+    assert requests.post(address, data=many + "--b--\r\n", headers=kind).status_code == 400
+    assert requests.post(address, data="&".join(["a=1"] * 5000), headers={
+        "Content-Type": "application/x-www-form-urlencoded"}).status_code == 400
+    deep = b'{"a":' + b"[" * 100_000
+    kind = {"Content-Type": "application/json"}
+    assert requests.post(address, data=deep, headers=kind).status_code == 400
+
+
+def test_a_connection_that_says_nothing_is_closed():
+    with serving("--workers", 1) as service, connect(service) as client:
+        client.sendall(b"GET /livez HT")
+        assert client.recv(10) == b""
+
+
+def test_a_worker_that_dies_takes_one_request_with_it(small, portrait):
+    with ThreadPoolExecutor(1) as pool:
+        (pid,) = workers_of(small)
+        with frozen(small):
+            lost = pool.submit(post, small, portrait)
+            wait_for(lambda: small.metric("bshm_workers_busy") == 1)
+            os.kill(pid, signal.SIGKILL)
+            assert lost.result(30).status_code == 500
+    assert post(small, portrait).status_code == 200
+    assert workers_of(small) != [pid]
+
+
+def test_work_that_takes_too_long_is_ended(portrait):
+    with serving("--workers", 1, "--work-s", 1) as service:
+        with frozen(service):
+            answer = post(service, portrait)
+            assert answer.status_code == 503 and "too long" in answer.json()["detail"]
+            wait_for(lambda: service.metric("bshm_workers_busy") == 0)
+        wait_for(lambda: post(service, portrait).status_code == 200)
+
+
+def test_a_wait_that_is_too_long_is_ended(portrait):
+    with serving("--workers", 1, "--wait-s", 0.5) as service, ThreadPoolExecutor(1) as pool:
+        with frozen(service):
+            first = pool.submit(post, service, portrait)
+            wait_for(lambda: service.metric("bshm_workers_busy") == 1)
+            second = post(service, portrait)
+            assert second.status_code == 503 and int(second.headers["Retry-After"]) > 0
+        assert first.result().status_code == 200
+
+
+def test_what_was_accepted_is_finished_when_told_to_stop(portrait):
+    service = Service("--workers", 1).wait_until_ready()
+    with ThreadPoolExecutor(4) as pool:
+        with frozen(service):
+            accepted = [pool.submit(post, service, portrait) for _ in range(4)]
+            wait_for(lambda: inside(service) == 4)
+            service.process.send_signal(signal.SIGTERM)
+            wait_for(lambda: not listening(service))
+        assert [one.result().status_code for one in accepted] == [200] * 4
+    assert service.process.wait(30) == 0
+    assert not workers_of(service)
+
+
+def listening(service):
+    try:
+        with connect(service):
+            return True
+    except ConnectionRefusedError:
+        return False
+
+
+def test_it_says_not_ready_while_it_drains():
+    service = Service("--workers", 1, "--drain-s", 2).wait_until_ready()
+    service.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: service.get("/readyz") == (503, "stopping\n"))
+    assert service.get("/livez")[0] == 200
+    assert service.process.wait(30) == 0
+
+
+def test_it_is_not_ready_before_a_first_photo_is_done():
+    service = Service("--workers", 1)
+    try:
+        answers = {service.get("/readyz")}
+        wait_for(lambda: answers.add(service.get("/readyz")) or (200, "ok\n") in answers)
+        assert answers <= {(503, "starting\n"), (200, "ok\n")} and len(answers) == 2
+    finally:
+        service.close()
+
+
+def test_ctrl_c_ends_it_and_a_killed_service_leaves_no_workers():
+    service = Service("--workers", 2).wait_until_ready()
+    assert service.stop(signal.SIGINT) == 130
+    service = Service("--workers", 2).wait_until_ready()
+    pids = workers_of(service)
+    assert len(pids) == 2
+    service.close()
+    wait_for(lambda: not any(alive(pid) for pid in pids))
+
+
+def alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_keep_alive_connections_serve_several_requests(service):
+    connection = http.client.HTTPConnection("127.0.0.1", service.port)
+    for _ in range(3):
+        connection.request("GET", "/livez")
+        assert connection.getresponse().read() == b"ok\n"
+    connection.close()

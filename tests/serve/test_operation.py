@@ -1,0 +1,93 @@
+"""What who runs it sees: settings, logs, metrics, the page of the API."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+import requests
+
+from bshm.errors import BshmError
+from bshm.serve.settings import Settings, from_environment
+from tests.helpers import bshm
+from tests.serve.running import serving, wait_for
+
+
+def test_settings_of_the_environment():
+    found = from_environment({"BSHM_PORT": "80", "BSHM_ALLOW_URLS": "public, http://a/", "X": "1"})
+    assert (found.port, found.allow_urls) == (80, ("public", "http://a/"))
+    assert from_environment({"BSHM_PORT": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "name, value", [("PORT", "http"), ("PORT", "70000"), ("WORKERS", "-1"), ("MAX_PIXELS", "nan")]
+)
+def test_settings_of_another_type(name, value):
+    with pytest.raises(BshmError, match=name.lower() + ": expected"):
+        from_environment({"BSHM_" + name: value})
+
+
+def test_flags_go_before_the_environment(portrait):
+    with serving("--workers", 1, BSHM_WORKERS="2", BSHM_MAX_PIXELS="0.1") as service:
+        assert service.metric("bshm_workers") == 1
+        answer = requests.post(service.url + "/api/remove", files={"file": portrait})
+        assert answer.status_code == 400 and "over the limit of 0.1" in answer.text
+
+
+def test_every_setting_is_in_the_help():
+    text = bshm("serve", "--help").stdout.decode()
+    for name in Settings.__dataclass_fields__:
+        assert "--" + name.replace("_", "-") in text
+
+
+def test_a_port_that_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = bshm("serve", "--port", taken.getsockname()[1], code=1)
+    assert b"cannot be listened at: Address already in use" in done.stderr
+
+
+def test_weights_that_are_not_there():
+    done = bshm("serve", "--port", 0, "--weights", "none.onnx", code=1)
+    assert b"none.onnx" in done.stderr
+
+
+def test_metrics_count_what_happened(service, portrait):
+    before = service.metric('bshm_requests_total{endpoint="rembg",status="200"}')
+    pixels = service.metric("bshm_pixels_total")
+    requests.post(service.url + "/api/remove", files={"file": portrait})
+    requests.post(service.url + "/api/remove", files={"file": b"x"})
+    assert service.metric('bshm_requests_total{endpoint="rembg",status="200"}') == before + 1
+    assert service.metric("bshm_pixels_total") == pixels + 600 * 400
+    assert service.metric('bshm_requests_total{endpoint="rembg",status="400"}') >= 1
+    assert service.metric('bshm_refused_total{code="not_an_image"}') >= 1
+    for stage in ("read", "forward", "refine", "foreground", "write"):
+        assert service.metric('bshm_stage_seconds_count{stage="%s"}' % stage) >= 1
+    assert service.metric("bshm_queue_wait_seconds_count") >= 1
+
+
+def test_access_lines_are_json_without_secrets(service, portrait):
+    requests.post(
+        service.url + "/v1.0/removebg?token=in-the-query",
+        files={"image_file": portrait},
+        headers={"X-Api-Key": "in-a-header"},
+    )
+    wait_for(lambda: any(line["path"] == "/v1.0/removebg" for line in service.log()))
+    (line,) = [line for line in service.log() if line["path"] == "/v1.0/removebg"][-1:]
+    assert {"time", "client", "method", "status", "ms", "in", "out", "wait_ms"} <= set(line)
+    assert "in-the-query" not in "".join(service.lines)
+    assert "in-a-header" not in "".join(service.lines)
+    assert all(line["path"] not in ("/livez", "/readyz", "/metrics") for line in service.log())
+
+
+def test_the_api_is_described(service):
+    found = json.loads(service.get("/openapi.json")[1])
+    assert set(found["paths"]) == {
+        *("/v1.0/removebg", "/v1.0/account", "/api/remove", "/livez", "/readyz", "/metrics"),
+    }
+    body = found["paths"]["/v1.0/removebg"]["post"]["requestBody"]["content"]
+    assert set(body) == {
+        *("multipart/form-data", "application/x-www-form-urlencoded", "application/json"),
+    }
+    fields = body["multipart/form-data"]["schema"]["properties"]
+    assert {"image_file", "size", "roi", "bg_image_file", "shadow_type"} <= set(fields)

@@ -122,7 +122,9 @@ def test_a_chunked_body_that_grows_too_large(small):
 
 def flood(client):
     """Send chunks until nobody takes them."""
+    begin = form(b"").partition(b"--b--")[0][:-2]
     try:
+        client.sendall(b"%x\r\n%s\r\n" % (len(begin), begin))
         for _ in range(300):
             client.sendall(b"10000\r\n" + b"a" * 0x10000 + b"\r\n")
     except OSError:
@@ -167,7 +169,7 @@ def test_a_worker_that_dies_takes_one_request_with_it(small, portrait):
 
 
 def test_work_that_takes_too_long_is_ended(portrait):
-    with serving("--workers", 1, "--work-s", 1) as service:
+    with serving("--workers", 1, "--work-s", 8) as service:
         with frozen(service):
             answer = post(service, portrait)
             assert answer.status_code == 503 and "too long" in answer.json()["detail"]

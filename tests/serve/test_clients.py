@@ -155,7 +155,8 @@ def test_official_command(service, portrait):
     )
     assert answer.status_code == 200, answer.content[:300]
     assert answer.headers["Content-Type"] == "application/zip"
-    assert {"X-Credits-Charged", "X-Width", "X-Height"} <= set(answer.headers)
+    for name in ("X-Credits-Charged", "X-Width", "X-Height"):
+        assert answer.headers[name].isdigit()
 
 
 def curl(*words, **options):

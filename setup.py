@@ -13,6 +13,16 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "bshm/__init__.py").read_text("utf-8"), re.M)
 HEIF = 'pillow-heif>=0.16; python_version >= "3.8"'
+SERVE = [  # h11 speaks HTTP both for uvicorn and for fetching
+    name + '; python_version >= "3.10"'
+    for name in (
+        "fastapi>=0.115",
+        "uvicorn>=0.30",
+        "h11>=0.14",
+        "python-multipart>=0.0.18",
+        "prometheus-client>=0.20",
+    )
+]
 MODELSCOPE = 'modelscope>=1.31; python_version >= "3.10"'
 
 setup(
@@ -23,7 +33,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["bshm", "bshm.*"]),
-    package_data={"bshm": ["data/*", "py.typed"]},
+    package_data={"bshm": ["data/*", "py.typed", "serve/page/*"]},
     python_requires=">=3.7",
     install_requires=[
         "numpy",
@@ -48,7 +58,8 @@ setup(
             'tensorflow>=2.16; python_version >= "3.10"',
             'tf2onnx>=1.17; python_version >= "3.10"',
         ],
-        "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE, HEIF],
+        "serve": SERVE,
+        "test": [*SERVE, "selenium>=4.20; python_version >= '3.10'", "removebg", "pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE, HEIF],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
     entry_points={"console_scripts": ["bshm = bshm.__main__:main"]},

@@ -20,6 +20,7 @@ from bshm.serve.service import Service
 from bshm.serve.settings import Settings
 
 HEAD_S = 15.0  # seconds in which a connection sends the whole head of a request
+ABOUT_S = 1.0  # seconds for a connection made just before the end to send its request
 KEEP_S = 10  # seconds that a connection without one is kept open
 LISTEN_FDS = 3  # the first socket that systemd hands over
 BACKLOG = 1024  # connections that the system may keep for us
@@ -128,6 +129,13 @@ class _Protocol(H11Protocol):
         if self._patience:
             self._patience.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """A connection that is new may be about to ask; others close when they are through."""
+        if self.cycle is None:
+            self.loop.call_later(ABOUT_S, super().shutdown)
+        else:
+            super().shutdown()
 
     def _wait(self) -> None:
         if self._patience:

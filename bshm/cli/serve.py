@@ -9,9 +9,13 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING, Any
 
 from bshm.cli import signals, terminal
 from bshm.errors import BshmError
+
+if TYPE_CHECKING:
+    from bshm.serve.settings import Settings
 
 PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
@@ -55,7 +59,7 @@ def run(arguments: list[str]) -> int:
     return signals.INTERRUPTED if told == signal.SIGINT else terminal.OK
 
 
-def _read(arguments: list[str], defaults):  # type: ignore[no-untyped-def]
+def _read(arguments: list[str], defaults: Settings) -> dict[str, Any]:
     """The settings that flags and environment make, by name."""
     parser = terminal.parser("serve", DESCRIPTION)
     parser.epilog = EPILOG

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from bshm import __version__
-from bshm.serve import openapi, removebg, rembg
+from bshm.serve import openapi, rembg, removebg
 from bshm.serve.body import Fields
 from bshm.serve.edge import Edge, Notes
 from bshm.serve.refusal import Refusal
@@ -154,7 +154,9 @@ def _add_operation(app: FastAPI, service: Service) -> None:
         _quiet(request, "readyz")
         if service.is_stopping:
             return PlainTextResponse("stopping\n", 503)
-        return PlainTextResponse("ok\n") if service.is_warm else PlainTextResponse("starting\n", 503)
+        return (
+            PlainTextResponse("ok\n") if service.is_warm else PlainTextResponse("starting\n", 503)
+        )
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:

@@ -52,9 +52,7 @@ async def read(request: Request, place: Place, max_bytes: int, receive_s: float)
     return fields
 
 
-async def _limited(
-    request: Request, place: Place, max_bytes: int
-) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, place: Place, max_bytes: int) -> AsyncGenerator[bytes, None]:
     """The body as it comes, counted."""
     size = 0
     async for part in request.stream():

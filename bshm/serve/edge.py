@@ -1,4 +1,4 @@
-"""Around every request: its log line and its count, faults caught, slow takers, security headers."""
+"""Around every request: its log line and its count, faults caught, slow takers, safe headers."""
 
 from __future__ import annotations
 

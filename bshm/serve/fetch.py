@@ -42,7 +42,7 @@ class Fetcher:
         self._tls = ssl.create_default_context()
 
     async def fetch(self, url: str, hold: Callable[[int], None]) -> bytes:
-        """The bytes; ``hold`` is told of each part as it comes, and may raise. Raises NotFetched."""
+        """The bytes; ``hold`` is told of each part that comes, and may raise. Raises NotFetched."""
         try:
             return await asyncio.wait_for(self._follow(url, hold), self.total_s)
         except (OSError, asyncio.TimeoutError, h11.ProtocolError, UnicodeError) as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bshm.serve import removebg as removebg_contract
 from bshm.serve import rembg as rembg_contract
+from bshm.serve import removebg as removebg_contract
 
 REFUSALS = {
     400: "what was sent cannot be used",
@@ -16,7 +16,12 @@ REFUSALS = {
     429: "too busy, or too many requests; Retry-After says when to come back",
     503: "no worker was free, or the photo took too long",
 }
-PICTURE = {"image/png": {}, "image/jpeg": {}, "image/webp": {}, "application/zip": {}}
+PICTURE: dict[str, Any] = {
+    "image/png": {},
+    "image/jpeg": {},
+    "image/webp": {},
+    "application/zip": {},
+}
 
 
 def removebg() -> dict[str, Any]:

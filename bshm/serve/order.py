@@ -1,6 +1,6 @@
 """What is wanted of one photo, in no contract's words, and the making of it in a worker.
 
-    bytes -> decode -> alpha -> cut to size -> `pipeline.finish` -> encode -> bytes
+bytes -> decode -> alpha -> cut to size -> `pipeline.finish` -> encode -> bytes
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Length(NamedTuple):
 
 
 NOTHING = Length(0)
+NO_SHADOW = shadow.Wish("none")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Order:
     picture: bytes = b""
     behind: Background | None = None
     light: float | None = None
-    shadow: shadow.Wish = shadow.Wish("none")
+    shadow: shadow.Wish = NO_SHADOW
 
 
 @dataclass(frozen=True)
@@ -220,9 +221,7 @@ def _scene(
     return None if scene == Scene(light=order.light) else scene
 
 
-def _encoded(
-    pixels: np.ndarray, icc: bytes | None, wanted: str, photo: Photo
-) -> tuple[str, bytes]:
+def _encoded(pixels: np.ndarray, icc: bytes | None, wanted: str, photo: Photo) -> tuple[str, bytes]:
     """The format and the file."""
     opaque = pixels.ndim == 3 and pixels.shape[2] == 3
     kind = wanted

@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import NamedTuple
+from typing import Iterable, NamedTuple
 
+from bshm.scene import background, place, shadow
 from bshm.serve.body import Fields
 from bshm.serve.order import Length, Made, Order
 from bshm.serve.refusal import Refusal
-from bshm.scene import background, place, shadow
 
 CREDITS = 1_000_000  # what an account is said to have left; nothing is ever taken from it
 
@@ -31,10 +31,18 @@ SIZES = {
     "auto": 0.0,
 }
 TYPES = (
-    "auto person product car animal graphic graphics transportation other".split()
+    *("auto", "person", "product", "car", "animal", "graphic", "graphics"),
+    *("transportation", "other"),
 )
 TYPE_LEVELS = ("none", "1", "2", "latest")
-FORMATS = {"auto": "auto", "png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp", "zip": "zip"}
+FORMATS = {
+    "auto": "auto",
+    "png": "png",
+    "jpg": "jpeg",
+    "jpeg": "jpeg",
+    "webp": "webp",
+    "zip": "zip",
+}
 CHANNELS = ("rgba", "alpha")
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 MAX_MARGIN = {True: 50, False: 500}  # per cent of the people's size; pixels
@@ -160,7 +168,7 @@ def error(refusal: Refusal) -> dict[str, list[dict[str, str]]]:
 def _source(texts: dict[str, str], files: dict[str, bytes]) -> tuple[bytes, str]:
     """The photo, or the address of it."""
     encoded, url = texts.get("image_file_b64", ""), texts.get("image_url", "")
-    given = [name for name in ("image_file",) if name in files]
+    given: list[str] = ["image_file"] if "image_file" in files else []
     given += [name for name in ("image_file_b64", "image_url") if name in texts]
     if len(given) > 1:
         raise Refusal(400, "multiple_sources", "Multiple image sources given: " + ", ".join(given))
@@ -186,8 +194,8 @@ def _background(
     texts: dict[str, str], files: dict[str, bytes]
 ) -> tuple[background.Background | None, bytes, str]:
     """What is put behind: known already, as a file, or behind an address."""
-    given = [name for name in ("bg_color", "bg_image_url", "bg_blur") if name in texts]
-    given += [name for name in ("bg_image_file",) if name in files]
+    given: list[str] = [name for name in ("bg_color", "bg_image_url", "bg_blur") if name in texts]
+    given += ["bg_image_file"] if "bg_image_file" in files else []
     if texts.get("bg_blur", "").lower() in NO[:1]:
         given.remove("bg_blur")
     if len(given) > 1:
@@ -204,10 +212,10 @@ def _background(
     return None, files.get("bg_image_file", b""), texts.get("bg_image_url", "")
 
 
-def _choice(texts: dict[str, str], name: str, known: object, default: str) -> str:
+def _choice(texts: dict[str, str], name: str, known: Iterable[str], default: str) -> str:
     word = texts.get(name, default).lower()
-    if word not in known:  # type: ignore[operator]
-        words = ", ".join(known)  # type: ignore[call-overload]
+    if word not in known:
+        words = ", ".join(known)
         raise _wrong(word, "invalid_" + name, "one of " + words)
     return word
 

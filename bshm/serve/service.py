@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.requests import ClientDisconnect, Request
 
 from bshm.errors import BshmError
-from bshm.serve import body, removebg, rembg, urls
+from bshm.serve import body, rembg, removebg, urls
 from bshm.serve.admission import SLOW_S, Admission, Place
 from bshm.serve.body import Fields
 from bshm.serve.crew import Crew
@@ -102,9 +102,7 @@ class Service:
         self.metrics.made(made)
         return made
 
-    async def _with_pictures(
-        self, wanted: removebg.Request | rembg.Request, place: Place
-    ) -> Order:
+    async def _with_pictures(self, wanted: removebg.Request | rembg.Request, place: Place) -> Order:
         """The order, with the pictures that are behind addresses. Raises Refusal."""
         order = wanted.order
         slow = asyncio.get_running_loop().call_later(SLOW_S, place.step_aside)

@@ -84,7 +84,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 def parse(name: str, text: str) -> Any:
     """The value of a setting that a text says; words of a list are apart by spaces or commas."""
-    kind = type(Settings.__dataclass_fields__[name].default)
+    kind: Any = type(Settings.__dataclass_fields__[name].default)
     if kind is tuple:
         return tuple(text.replace(",", " ").split())
     try:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import logging
 import signal
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bshm.errors import BshmError
+
+if TYPE_CHECKING:
+    from bshm.serve.order import Made, Order
 
 
 class Outfit(NamedTuple):
@@ -52,7 +55,7 @@ def main(orders: Connection, outfit: Outfit) -> None:
         except (EOFError, OSError):
             return
         try:
-            answer = fulfil(order, matting)
+            answer: Made | BshmError = fulfil(order, matting)
         except BshmError as error:
             answer = error
         except MemoryError:
@@ -63,7 +66,7 @@ def main(orders: Connection, outfit: Outfit) -> None:
         orders.send(answer)
 
 
-def _first_order():  # type: ignore[no-untyped-def]
+def _first_order() -> Order:
     """A photo of nothing: it loads what is loaded with the first one."""
     import numpy as np
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 import requests
@@ -20,7 +21,7 @@ class Site(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     photo = b""
-    seen: list = []
+    seen: ClassVar[list] = []
 
     def do_GET(self):
         Site.seen.append((self.path, dict(self.headers)))
@@ -111,7 +112,12 @@ def test_no_more_than_the_limit(site):
 
 def test_redirects_are_checked_as_any_address(site):
     other = site.url.replace("127.0.0.1", "localhost")
-    for target in (other + "/photo.jpg", "http://169.254.169.254/", "file:///etc/passwd", "http://["):
+    for target in (
+        other + "/photo.jpg",
+        "http://169.254.169.254/",
+        "file:///etc/passwd",
+        "http://[",
+    ):
         with pytest.raises(NotFetched):
             fetch(site.url + "/to/" + target, site.url)
     around = site.url + "/to/" * 7
@@ -187,9 +193,12 @@ def test_blocked_and_unreachable_are_answered_alike(portrait):
             service.url + "/v1.0/removebg", files=files, data={"bg_image_url": "http://10.0.0.1/"}
         )
         assert answer.json()["errors"][0]["code"] == "failed_bg_download"
-        assert requests.get(
-            service.url + "/api/remove", params={"url": "http://10.0.0.1/"}
-        ).status_code == 400
+        assert (
+            requests.get(
+                service.url + "/api/remove", params={"url": "http://10.0.0.1/"}
+            ).status_code
+            == 400
+        )
         assert "meta-data" not in "".join(service.lines)
 
 

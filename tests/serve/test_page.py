@@ -195,7 +195,9 @@ def test_the_keyboard_moves_the_slider_and_removes_a_photo(page, files):
     assert slider.get_attribute("aria-label") == "anna.jpg: how much of the original is shown"
     slider.send_keys(Keys.HOME)
     slider.send_keys(Keys.ARROW_RIGHT)
-    style = "return getComputedStyle(document.querySelector('.compare')).getPropertyValue('--split')"
+    style = (
+        "return getComputedStyle(document.querySelector('.compare')).getPropertyValue('--split')"
+    )
     assert page.execute_script(style).strip() == "1%"
     page.find_element(By.CSS_SELECTOR, ".remove").send_keys(Keys.ENTER)
     assert not page.find_elements(By.CSS_SELECTOR, ".photo")

@@ -64,16 +64,18 @@ def test_headers_tell_size_type_and_where_the_people_are(ask):
     top, left, width, height = (
         int(headers["X-Foreground-" + name]) for name in ("Top", "Left", "Width", "Height")
     )
-    assert 0 <= top and top + height <= 400 and 0 <= left and left + width <= 600 and height > 200
+    assert top >= 0 and top + height <= 400 and left >= 0 and left + width <= 600 and height > 200
 
 
 def test_preview_is_the_default_and_boxes_are_in_the_photos_pixels(ask):
     answer = ask(size="")
     width, height = picture(answer.content).size
     assert width * height <= 250_000 and abs(width / height - 1.5) < 0.01
-    assert 390 <= int(answer.headers["X-Foreground-Top"]) + int(
-        answer.headers["X-Foreground-Height"]
-    ) <= 401
+    assert (
+        390
+        <= int(answer.headers["X-Foreground-Top"]) + int(answer.headers["X-Foreground-Height"])
+        <= 401
+    )
 
 
 def test_bodies_of_all_three_kinds_say_the_same(ask, service, portrait):
@@ -138,7 +140,12 @@ def test_channels_alpha_is_the_matte_alone(ask):
 
 @pytest.mark.parametrize(
     "text, colour",
-    [("81d4fa", (129, 212, 250)), ("f00", (255, 0, 0)), ("green", (0, 128, 0)), ("#00f", (0, 0, 255))],
+    [
+        ("81d4fa", (129, 212, 250)),
+        ("f00", (255, 0, 0)),
+        ("green", (0, 128, 0)),
+        ("#00f", (0, 0, 255)),
+    ],
 )
 def test_colours_behind(ask, text, colour):
     made = picture(ask(bg_color=text, format="png").content).convert("RGB")
@@ -257,7 +264,9 @@ def test_what_is_wrong_has_its_code(ask, fields, code):
 
 def test_sources(ask):
     assert refusal(ask(400, files={"other": b"x"})) == "missing_source"
-    assert refusal(ask(400, files={"x": b"x"}, image_url="http://a.example/")) == "invalid_image_url"
+    assert (
+        refusal(ask(400, files={"x": b"x"}, image_url="http://a.example/")) == "invalid_image_url"
+    )
     assert refusal(ask(400, files={"x": b"x"}, image_file_b64="%%%")) == "failed_to_read_image"
 
 

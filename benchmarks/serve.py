@@ -1,0 +1,252 @@
+"""Throughput, latency and overload of the service, against rembg's server, in one run.
+
+    python benchmarks/serve.py PHOTO.jpg
+    python benchmarks/serve.py PHOTO.jpg --rembg-python PYTHON --isnet FILE.onnx
+    python benchmarks/serve.py PHOTO.jpg --only soak --requests 5000
+
+clients: requests a second and p50, p95, p99 at 1, 4, 16 and 64 clients
+overload: ten times what the service can do, refused ones asking again at once; goodput, latency of
+    accepted requests, time to a refusal, p99 of /livez, memory
+soak: many requests of mixed sizes; memory of all processes after the first hundred and at the end
+start: from the command to ready
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from io import BytesIO
+from pathlib import Path
+from typing import Callable, Iterator, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.serve.running import Service, serving, wait_for, workers_of
+
+BOUNDARY = "bshm-benchmark"
+SIZES = ((640, 480), (1280, 720), (1920, 1080), (800, 1200), (1000, 1000), (2400, 1600), (333, 500))
+
+
+class Answer(NamedTuple):
+    status: int
+    seconds: float
+
+
+def ask(url: str, photo: bytes) -> Answer:
+    """One photo by rembg's contract, which both servers have, with the model that it needs."""
+    head = "--%s\r\nContent-Disposition: form-data; name=" % BOUNDARY
+    body = (head + '"model"\r\n\r\nisnet-general-use\r\n').encode()
+    body += (head + '"file"; filename="p.jpg"\r\n\r\n').encode() + photo
+    body += ("\r\n--%s--\r\n" % BOUNDARY).encode()
+    kind = {"Content-Type": "multipart/form-data; boundary=" + BOUNDARY}
+    begin = time.perf_counter()
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url + "/api/remove", body, kind), timeout=600
+        ) as answer:
+            answer.read()
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        error.read()
+        status = error.code
+    return Answer(status, time.perf_counter() - begin)
+
+
+def drive(call: Callable[[], Answer], clients: int, seconds: float) -> tuple[list[Answer], float]:
+    """The answers that so many clients get, each asking again at once, and how long it took."""
+    end = time.perf_counter() + seconds
+
+    def client() -> list[Answer]:
+        answers = []
+        while time.perf_counter() < end:
+            answers.append(call())
+        return answers
+
+    begin = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        found = [one.result() for one in [pool.submit(client) for _ in range(clients)]]
+    return [answer for answers in found for answer in answers], time.perf_counter() - begin
+
+
+def quantiles(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds) or [0.0]
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    return {
+        name: round(ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1000, 1)
+        for name, share in shares.items()
+    }
+
+
+def report(name: str, **facts: object) -> None:
+    load = [round(one, 1) for one in os.getloadavg()]
+    print(json.dumps({"what": name, **facts, "load": load}), flush=True)
+
+
+def measure_clients(name: str, url: str, photo: bytes, seconds: float, counts: list[int]) -> None:
+    for clients in counts:
+        answers, took = drive(lambda: ask(url, photo), clients, seconds)
+        done = [answer.seconds for answer in answers if answer.status == 200]
+        report(
+            name,
+            clients=clients,
+            a_second=round(len(done) / took, 2),
+            refused=len(answers) - len(done),
+            ms=quantiles(done),
+        )
+
+
+def resident(service: Service) -> float:
+    """MB of the service and its workers."""
+    total = 0
+    for pid in [service.process.pid, *workers_of(service)]:
+        text = Path("/proc/%d/statm" % pid).read_text()
+        total += int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return total / 1e6
+
+
+def overload(photo: bytes, seconds: float) -> None:
+    """Ten times as many clients as there are places."""
+    with serving() as service:
+        calm, took = drive(lambda: ask(service.url, photo), 4, min(seconds, 20))
+        before, goodput = resident(service), len(calm) / took
+        probes: list[float] = []
+        over = threading.Event()
+
+        def probe() -> None:
+            while not over.wait(0.05):
+                begin = time.perf_counter()
+                assert service.get("/livez")[0] == 200
+                probes.append(time.perf_counter() - begin)
+
+        def insist() -> Answer:
+            answer = ask(service.url, photo)
+            if answer.status == 429:
+                over.wait(0.5)  # or the clients alone would take the processor
+            return answer
+
+        watch = threading.Thread(target=probe)
+        watch.start()
+        places = int(service.metric("bshm_workers")) * 9
+        answers, took = drive(insist, places * 10, seconds)
+        over.set()
+        watch.join()
+        done = [answer.seconds for answer in answers if answer.status == 200]
+        refused = [answer.seconds for answer in answers if answer.status == 429]
+        report(
+            "overload",
+            clients=places * 10,
+            goodput_before=round(goodput, 2),
+            goodput=round(len(done) / took, 2),
+            accepted_ms=quantiles(done),
+            refused=len(refused),
+            refused_ms=quantiles(refused),
+            others=len(answers) - len(done) - len(refused),
+            livez_ms=quantiles(probes),
+            mb=[round(before), round(resident(service))],
+        )
+
+
+def soak(photo: bytes, count: int) -> None:
+    """Many requests of mixed sizes."""
+    photos = [_resized(photo, size) for size in SIZES]
+    with serving() as service:
+        memory = {}
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            done = 0
+            while done < count:
+                part = min(100, count - done)
+                numbers = range(done, done + part)
+                statuses = pool.map(
+                    lambda number: ask(service.url, photos[number % len(photos)]).status, numbers
+                )
+                assert set(statuses) == {200}
+                done += part
+                if done == 100 or done % 500 == 0 or done == count:
+                    memory[done] = round(resident(service))
+        report("soak", mb=memory)
+
+
+def _resized(photo: bytes, size: tuple[int, int]) -> bytes:
+    from PIL import Image
+
+    file = BytesIO()
+    Image.open(BytesIO(photo)).convert("RGB").resize(size).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def start() -> None:
+    """From the command to ready, the best of five."""
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        with serving():
+            times.append(time.perf_counter() - begin)
+    report("start", seconds=[round(one, 2) for one in sorted(times)])
+
+
+@contextlib.contextmanager
+def rembg(python: str, model: Path) -> Iterator[str]:
+    """rembg's server with an IS-Net model of its own name in its own folder."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as home:
+        (Path(home) / "isnet-general-use.onnx").symlink_to(model.resolve())
+        command = [str(Path(python).parent / "rembg"), "s", "-h", "127.0.0.1", "-p", "7999"]
+        process = subprocess.Popen(
+            [*command, "--no-ui"],
+            env={**os.environ, "U2NET_HOME": home, "MODEL_CHECKSUM_DISABLED": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(lambda: _answers("http://127.0.0.1:7999/openapi.json"))
+            yield "http://127.0.0.1:7999"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url):
+            return True
+    except OSError:
+        return False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--seconds", type=float, default=30, help="a row of clients; overload: 4 x")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--requests", type=int, default=5000, help="of the soak")
+    parser.add_argument("--only", nargs="+", default=["start", "clients", "overload", "soak"])
+    parser.add_argument("--rembg-python", help="of an environment with rembg[cpu,cli]")
+    parser.add_argument("--isnet", type=Path, help="isnet-general-use.onnx")
+    args = parser.parse_args()
+    photo = args.photo.read_bytes()
+    if "start" in args.only:
+        start()
+    if "clients" in args.only:
+        with serving("--queue", 128) as service:
+            measure_clients("bshm", service.url, photo, args.seconds, args.clients)
+        if args.rembg_python and args.isnet:
+            with rembg(args.rembg_python, args.isnet) as url:
+                measure_clients("rembg", url, photo, args.seconds, args.clients)
+    if "overload" in args.only:
+        overload(photo, args.seconds * 4)
+    if "soak" in args.only:
+        soak(photo, args.requests)
+
+
+if __name__ == "__main__":
+    main()

@@ -112,7 +112,7 @@ def fulfil(order: Order, matting: Matting) -> Made:
             photo, alpha = _cropped(photo, alpha, people, order.margin)
         scene = _scene(order, behind, _box(photo, alpha), alpha.shape)
         only_alpha = order.only_alpha and order.format != "zip"
-        recipe = Recipe(only_alpha, order.max_pixels, scene, icc)
+        recipe = Recipe(only_alpha=only_alpha, scene=scene, scene_icc=icc)
         result = finish(photo, alpha, recipe)
         with timing.measure("write"):
             kind, data = _encoded(result.pixels, result.icc, order.format, photo)

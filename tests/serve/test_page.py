@@ -112,6 +112,8 @@ def test_a_photo_is_cut_out_and_saved(page, files, downloads):
     wait_done(page)
     shown(page)
     assert pixels(page) == [600, 400, 0, 0, 0, 0]
+    box = page.find_element(By.CSS_SELECTOR, ".compare").size
+    assert abs(box["width"] / box["height"] - 1.5) < 0.05  # before and after lie on each other
     page.find_element(By.CSS_SELECTOR, ".save").click()
     wait_for(lambda: (downloads / "anna.png").exists())
     wait_for(lambda: (downloads / "anna.png").stat().st_size > 10_000)

@@ -1,6 +1,7 @@
 """The errors of bshm: one line for people, a code for programs.
 
-BshmError                       unexpected · out_of_memory · broken_installation
+BshmError                       unexpected · out_of_memory · broken_installation · extra_missing
+│     the service               bad_setting · not_listening · roi_exceeds_bounds · roi_region_empty
 ├── InputError                  a photo cannot be read
 │     its address               not_found · bad_address · no_photos · no_photos_here · only_cutouts
 │     its file                  unreadable · not_a_file · named_pipe · too_large

@@ -89,4 +89,6 @@ def _log_to_stderr() -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter(form))
         logger.handlers[:] = [handler]
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    # What clients do wrong is told them, and no reason to fill the log.
+    for name in ("uvicorn", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.ERROR)

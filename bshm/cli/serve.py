@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import importlib.util
 import logging
@@ -11,7 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bshm.cli import signals, terminal
+from bshm.cli import flags, signals, terminal
 from bshm.errors import BshmError
 
 if TYPE_CHECKING:
@@ -61,9 +60,7 @@ def run(arguments: list[str]) -> int:
 
 def _read(arguments: list[str], defaults: Settings) -> dict[str, Any]:
     """The settings that flags and environment make, by name."""
-    parser = terminal.parser("serve", DESCRIPTION)
-    parser.epilog = EPILOG
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = flags.parser("serve", DESCRIPTION, epilog=EPILOG)
     for field in dataclasses.fields(defaults):
         default = getattr(defaults, field.name)
         shown = " ".join(default) if isinstance(default, tuple) else str(default)

@@ -17,7 +17,7 @@ from bshm import timing
 from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.codec.encode import encode
 from bshm.errors import BshmError, InputError
-from bshm.matting import Matting
+from bshm.matting import AlphaMatting
 from bshm.pictures import Box, Photo
 from bshm.pipeline import Recipe, finish
 from bshm.scene import shadow
@@ -98,7 +98,7 @@ class Made:
     timings: timing.Timings = field(default_factory=dict)
 
 
-def fulfil(order: Order, matting: Matting) -> Made:
+def fulfil(order: Order, matting: AlphaMatting) -> Made:
     """Make it. Raises BshmError; its codes ``roi_exceeds_bounds``, ``roi_region_empty`` are new."""
     with timing.collect() as timings:
         with timing.measure("read"):
@@ -147,7 +147,7 @@ def _behind(order: Order) -> tuple[Background | None, bytes | None]:
 
 
 def _alpha(
-    photo: Photo, matting: Matting, roi: tuple[Length, ...], original: tuple[int, ...]
+    photo: Photo, matting: AlphaMatting, roi: tuple[Length, ...], original: tuple[int, ...]
 ) -> np.ndarray:
     """The matte; 0 outside of the region, whose pixels are those of the original size."""
     if not roi:

@@ -35,10 +35,10 @@ def main(orders: Connection, outfit: Outfit) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     try:
-        from bshm.matting import Matting
+        from bshm.matting import AlphaMatting
         from bshm.serve.order import fulfil
 
-        matting = Matting(
+        matting = AlphaMatting(
             weights=outfit.weights,
             device=outfit.device,
             engine=outfit.engine,

@@ -7,6 +7,7 @@ else with it, and the loop that answers probes shares no interpreter lock with t
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,9 @@ from bshm.errors import BshmError
 
 if TYPE_CHECKING:
     from bshm.serve.order import Made, Order
+
+
+NICE = 5  # of 19: how far the workers stand back behind the process that speaks HTTP
 
 
 class Outfit(NamedTuple):
@@ -34,6 +38,8 @@ def main(orders: Connection, outfit: Outfit) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the service says when to stop: it hangs up
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if hasattr(os, "nice"):  # not on Windows; who refuses and answers probes goes first
+        os.nice(NICE)
     try:
         from bshm.matting import AlphaMatting
         from bshm.serve.order import fulfil

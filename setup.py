@@ -38,12 +38,17 @@ setup(
             HEIF,
             'pillow>=11.3; python_version >= "3.9"',  # AVIF
         ],
+        # FFmpeg's codecs in one wheel; 17 is the first to convert by the matrix it is told.
+        "video": ['av>=17; python_version >= "3.10"'],
         "download": [MODELSCOPE],  # 90 MB with what it needs, for one command that few need
         "convert": [
             'tensorflow>=2.16; python_version >= "3.10"',
             'tf2onnx>=1.17; python_version >= "3.10"',
         ],
-        "test": ["pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE, HEIF],
+        "test": [
+            *("pytest>=7", "hypothesis>=6", "packaging", "onnx>=1.13", MODELSCOPE, HEIF),
+            'av>=17; python_version >= "3.10"',
+        ],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
     entry_points={"console_scripts": ["bshm = bshm.cli.main:main"]},

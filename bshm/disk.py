@@ -34,6 +34,7 @@ _WRITE_ERRORS = {
     errno.EISDIR: "it is a folder",
     errno.ENOTDIR: "a part of its path is a file, not a folder",
     errno.EEXIST: "a part of its path is a file, not a folder",
+    errno.EFBIG: "the file is larger than the system allows",
 }
 
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -107,10 +108,15 @@ def write_atomic(path: Path, data: bytes) -> None:
                 if not left:
                     raise
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
-        number = error.errno if isinstance(error, OSError) else None
-        reason = _WRITE_ERRORS.get(number or 0, getattr(error, "strerror", None) or error)
-        code = "disk_full" if number in _NO_SPACE else "not_written"
-        raise OutputError("cannot be written: %s" % reason, str(path), code) from error
+        raise not_written(path, error) from error
+
+
+def not_written(path: Path, error: Exception) -> OutputError:
+    """What the system had against writing there, in words."""
+    number = error.errno if isinstance(error, OSError) else None
+    reason = _WRITE_ERRORS.get(number or 0, getattr(error, "strerror", None) or error)
+    code = "disk_full" if number in _NO_SPACE else "not_written"
+    return OutputError("cannot be written: %s" % reason, str(path), code)
 
 
 def _write_and_rename(target: str, data: bytes) -> None:
@@ -121,7 +127,7 @@ def _write_and_rename(target: str, data: bytes) -> None:
         # Not tempfile: its files are for their owner only, whatever the umask.
         with open(scratch, "xb") as file:
             with contextlib.suppress(OSError):  # not every file system has locks
-                _lock(file)
+                lock(file)
             file.write(data)
             if os.name != "nt":  # Windows renames no open file, and removes none
                 file.flush()
@@ -144,11 +150,11 @@ def clear_up(folder: Path) -> None:
                 scratch = os.path.join(str(folder), name)
                 with contextlib.suppress(OSError):
                     with open(scratch, "r+b") as file:  # NFS locks no file opened to be read
-                        _lock(file)
+                        lock(file)
                     os.unlink(scratch)
 
 
-def _lock(file: BinaryIO) -> None:
+def lock(file: BinaryIO) -> None:
     """Lock an open file until it is closed; raises OSError if another process has."""
     if os.name != "nt":
         import fcntl

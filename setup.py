@@ -1,6 +1,11 @@
 """Packaging of bshm. Read the version without importing the package."""
 
 import re
+import sys
+
+if sys.version_info < (3, 7):  # noqa: UP036 - an older one would stop at its first missing import
+    sys.exit("bshm needs Python 3.7 or newer, not %d.%d" % sys.version_info[:2])
+
 from pathlib import Path
 
 from setuptools import find_packages, setup

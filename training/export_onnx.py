@@ -132,6 +132,8 @@ def _png(op: _Nodes, size: str) -> None:
 def _resize(op: _Nodes, planes: str, channels: int, size: str) -> str:
     """[1, channels, ., .] to [1, channels, *size], bilinear, half-pixel centres."""
     shape = op("Concat", op.ints(1, channels), size, axis=0)
+    # ONNX Runtime before 1.24 cannot infer the length of `shape`, and refuses the graph.
+    shape = op("Reshape", shape, op.ints(4))
     return op("Resize", planes, "", "", shape, mode="linear")
 
 

@@ -1,4 +1,4 @@
-"""``bshm``, without the name of a command: cut people out of photos."""
+"""``bshm cut``, or ``bshm`` alone: cut people out of photos."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bshm.cli import signals, terminal
-from bshm.cli.flags import SAMPLE, build_parser
+from bshm.cli.cut_flags import SAMPLE, build_parser, parse
 from bshm.errors import BshmError
 from bshm.timing import STAGES, Timings
 
@@ -23,17 +23,10 @@ if TYPE_CHECKING:
 VISIBLE_LINES = 20  # lines of a terminal that are surely in sight
 
 
-def run(arguments: list[str], commands: Mapping[str, str]) -> int:
-    """Cut out the photos that the arguments name; the exit code.
-
-    commands: the others and what they are for, for the help
-    """
-    parser = build_parser(commands)
-    args, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error("unknown: %s (photos are named after -i)" % " ".join(unknown))
-    if not args.output_dir:  # an unset shell variable arrives as an empty string
-        parser.error("-d takes a folder, got an empty name; for this one say -d .")
+def run(arguments: list[str]) -> int:
+    """Cut out the photos that the arguments name; the exit code."""
+    parser = build_parser()
+    args = parse(parser, arguments)
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
     from bshm.pipeline import Recipe
@@ -46,8 +39,7 @@ def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Job
     """The photos that are named, and where the cutout of each goes."""
     from bshm.batch import outputs, sources
 
-    named = [name for group in args.input or [[_sample()]] for name in group]
-    photos = sources.expand(named, args.recursive)
+    photos = sources.expand(args.photos or [_sample()], args.recursive)
     if args.output is None:
         return list(outputs.plan(photos, Path(args.output_dir)))
     if len(photos) != 1:

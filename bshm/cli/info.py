@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Iterator
 
 from bshm import __version__
-from bshm.cli import terminal
+from bshm.cli import flags, terminal
 from bshm.errors import BshmError
 from bshm.model import weights
 from bshm.model.cpus import cpu_limit
@@ -31,7 +31,7 @@ REPORTED_PACKAGES = (
 
 
 def run(arguments: list[str]) -> int:
-    terminal.parser("info", "Print what belongs in a bug report.").parse_args(arguments)
+    flags.parser("info", "Print what belongs in a bug report.").parse_args(arguments)
     with terminal.without_chatter(terminal.verbose(False)):
         report = "\n".join("%-12s %s" % fact for fact in _facts())
     terminal.print_line(report)

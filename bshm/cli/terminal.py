@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import importlib
@@ -14,7 +13,7 @@ from typing import Any, ContextManager, Iterator
 
 from bshm.errors import BshmError, OutputError, root_cause
 
-OK, FAILED = 0, 1  # exit codes
+OK, FAILED, WRONG_USAGE = 0, 1, 2  # exit codes
 # errno values that mean the reader of our output has gone (EINVAL on Windows).
 READER_LEFT_ERRNOS = (errno.EPIPE, errno.EIO, *([errno.EINVAL] if os.name == "nt" else []))
 
@@ -38,11 +37,6 @@ def with_hint(error: BshmError) -> str:
     """An error in one line, with what can be done about it."""
     hint = HINTS.get(error.code)
     return "%s; %s" % (error, hint.format(subject=error.subject)) if hint else str(error)
-
-
-def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """The parser of a command beside cutting out."""
-    return argparse.ArgumentParser(prog="bshm " + name, description=description)
 
 
 def check_installation() -> None:

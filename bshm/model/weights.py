@@ -25,7 +25,7 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent.parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "d32c258f5d95410444071cebf53280ac2929e5a00bcb36b7aa149839d5436606",
+    "bshm-lite.onnx": "c8fd1080e4cce500cf230129ccb6bc4c2083473dd6c3c480d4d7b4be74d46b40",
     "bshm-lite.pb": "d7befcfcedf1ca9ed4f90ea1b7451c85c5aed340d149182118b6d0d85dd10c6c",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from bshm.cli.main import COMMANDS
 from tests.helpers import PORTRAITS, ROOT, SCRIPT, bshm, lines
 
 pytestmark = pytest.mark.real_command
@@ -48,6 +49,22 @@ def test_several_inputs_new_folders_and_only_paths_on_stdout(tmp_path):
     assert lines(done.stdout) == [str(out / "1.png"), str(out / "2.png")]
     assert_whole_cutout(out / "2.png", (512, 600))
     assert lines(done.stderr)[-1] == "bshm: 2 done, 0 skipped, 0 failed"
+
+
+def test_photos_need_no_flag_wherever_they_stand(tmp_path, small):
+    first, second, third = small, *PORTRAITS
+    out = tmp_path / "out"
+    done = bshm(first, "-d", out, "--json", second)
+    assert [json.loads(line)["input"] for line in lines(done.stdout)] == [str(first), str(second)]
+    done = bshm("cut", first, "-d", out, "-i", second, third)
+    assert sorted(Path(line).name for line in lines(done.stdout)) == ["1.png", "2.png", "small.png"]
+
+
+def test_a_photo_with_the_name_of_a_command_is_named_as_a_path(tmp_path, small):
+    shutil.copy(str(small), str(tmp_path / "info"))
+    shutil.copy(str(small), str(tmp_path / "inf"))  # is there, so it is no slip
+    done = bshm("./info", "inf", "-d", "out", cwd=tmp_path)
+    assert lines(done.stdout) == ["out/info.png", "out/inf.png"]
 
 
 def test_both_spellings_of_the_output_folder_are_one_flag(tmp_path, small):
@@ -234,7 +251,12 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
         (["-i", str(PORTRAITS[0]), "-o", "x.jpg"], "-o writes a PNG, got x.jpg"),
         (["-i", str(PORTRAITS[0]), "-o", "x/"], "-o takes a file, got the folder x/"),
         (["-i", str(PORTRAITS[0]), "-d", ""], "-d takes a folder, got an empty name"),
-        (["photo.jpg"], "photos are named after -i"),
+        (["-i", "", "-d", "out"], "a photo has an empty name"),
+        (["-i", str(PORTRAITS[0]), "-o", ""], "-o takes a file, got an empty name"),
+        (["inf"], "did you mean `bshm info`?"),
+        (["downlaod", "damo/cv_unet_image-matting"], "did you mean `bshm download`?"),
+        (["help", "photo"], "invalid choice: 'photo'"),
+        (["--onlyalpha"], "unknown: --onlyalpha; did you mean --only-alpha?"),
         (["-v", "-q"], "not allowed with"),
         (["-i", str(PORTRAITS[0]), "-d", "out", "-o", "x.png"], "not allowed with"),
         (["-i", str(PORTRAITS[0]), "-o", "-", "--json"], "both want stdout"),
@@ -317,6 +339,22 @@ def test_readme_and_help_list_the_same_flags(readme):
     listed = set(re.findall(r"`[^`]*`", table))
     flags = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", " ".join(listed)))
     assert flags == shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_help_and_is_documented_with_its_flags(name):
+    shown = bshm(name, "--help").stdout
+    assert shown == bshm("help", name).stdout
+    assert COMMANDS[name] in bshm("--help").stdout.decode()
+    for readme in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / readme).read_text("utf-8")
+        assert name == "cut" or "bshm %s" % name in text
+        for flag in set(re.findall(r"(?<![\w-])--[a-z][\w-]*", shown.decode())) - {"--help"}:
+            assert flag in text, flag
+
+
+def test_help_without_a_name_is_that_of_the_whole_command():
+    assert bshm("help").stdout == bshm("-h").stdout == bshm("cut", "-h").stdout
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])

@@ -47,8 +47,10 @@ def photos() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def reference():
     """Photos, and what ONNX Runtime makes of them."""
-    engine = pytest.importorskip("bshm.model.onnx", reason="onnxruntime is not installed")
-    runtime = engine.OnnxEngine(str(DATA / "bshm-lite.onnx"), "cpu")
+    pytest.importorskip("onnxruntime", reason="the package onnxruntime is not installed")
+    from bshm.model.onnx import OnnxEngine
+
+    runtime = OnnxEngine(str(DATA / "bshm-lite.onnx"), "cpu")
     return [(photo, runtime.alpha(photo)) for photo in photos()]
 
 

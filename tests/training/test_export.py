@@ -147,6 +147,21 @@ def test_weights_are_stored_in_half_the_space(wrapped):
 
 
 @needs_ort
+def test_older_runtimes_can_tell_how_many_sizes_a_resize_gets(wrapped):
+    # ONNX Runtime before 1.24 refuses a graph where it cannot; .ci/pythons runs one.
+    from bshm.model.weights import DATA
+
+    for graph in (wrapped.graph, onnx.load(str(DATA / "bshm-lite.onnx")).graph):
+        makers = {name: node for node in graph.node for name in node.output}
+        constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+        resizes = [n for n in graph.node if n.op_type == "Resize" and len(n.input) > 3]
+        assert resizes
+        for node in resizes:
+            sizes = makers[node.input[3]]
+            assert sizes.op_type == "Reshape" and constants[sizes.input[1]].tolist() == [4]
+
+
+@needs_ort
 def test_another_kind_of_network_is_refused():
     from training.export_onnx import wrap
 

@@ -1,0 +1,124 @@
+"""The flags of ``bshm cut``: photos in, cutouts out."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+
+from bshm import __version__
+from bshm.cli import flags
+from bshm.cli.main import COMMANDS
+from bshm.codec.decode import MAX_PIXELS
+
+SAMPLE, RESULTS = "./image-matting/1.png", "./results"  # where nothing is named
+
+USAGE = "bshm [PHOTO ...] [-i PHOTO ...] [-d DIR | -o FILE] [more flags]\n       bshm COMMAND ..."
+
+EPILOG = """\
+examples:
+  bshm *.jpg -d out                         out/<name>.png, transparent around the people
+  bshm holiday/ -d out --recursive          a whole folder, one process
+  bshm 'in/*.jpg' -d out --skip-existing    go on where an earlier run stopped
+  bshm https://example.org/p.jpg -o p.png
+  cat photo.jpg | bshm - -o - > cutout.png
+
+commands (bshm NAME --help tells more; a folder of such a name is ./NAME):
+%s
+
+exit codes: 0 all done, 1 some photo failed (the others are written), 2 wrong usage,
+130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``bshm cut``; its help is that of ``bshm`` and lists the commands."""
+    parser = flags.parser(
+        "",
+        "Cut people out of photos: RGBA PNGs with soft hair and clean edges.",
+        parents=[_photo_flags(), _result_flags(), flags.model_flags(), flags.volume_flags()],
+        usage=USAGE,
+        epilog=EPILOG % "\n".join("  bshm %-9s %s" % command for command in COMMANDS.items()),
+    )
+    parser.add_argument("--version", action="version", version="bshm " + __version__)
+    return parser
+
+
+def _photo_flags() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    add = parent.add_argument_group("photos").add_argument
+    add(
+        "photos",
+        nargs="*",
+        metavar="PHOTO",
+        help="photo, folder, quoted glob, http(s) URL, or - for stdin; several are fine "
+        "(default: %s)" % SAMPLE,
+    )
+    add("-i", "--input", nargs="+", action="append", metavar="PHOTO", help="the same, by a flag")
+    add("--recursive", action="store_true", help="go into folders below a folder")
+    add(
+        "--max-pixels",
+        type=_megapixels,
+        default=MAX_PIXELS // 10**6,
+        metavar="MP",
+        help="refuse photos of more megapixels than this (default: %(default)s)",
+    )
+    return parent
+
+
+def _result_flags() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    add = parent.add_argument_group("results").add_argument
+    add(
+        "-d",
+        "--output_dir",
+        "--output-dir",
+        metavar="DIR",
+        help="folder for the cutouts, created when missing (default: %s)" % RESULTS,
+    )
+    add(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="instead of -d: write the one cutout to FILE, or - for stdout",
+    )
+    add("--only-alpha", action="store_true", help="write the matte alone, as a grey PNG")
+    add(
+        "--skip-existing",
+        action="store_true",
+        help="leave out photos whose finished cutout is there",
+    )
+    add("--json", action="store_true", help="print one JSON line a photo instead of its path")
+    add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
+    return parent
+
+
+def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Parse the arguments, or leave; ``args.photos`` has those of ``-i``, too."""
+    args, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown:
+        known = [flag for action in parser._actions for flag in action.option_strings]
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
+        advice = "; did you mean %s?" % near[0] if near else ""
+        parser.error("unknown: %s%s" % (" ".join(unknown), advice))
+    args.photos = [name for group in args.input or [] for name in group] + args.photos
+    if "" in args.photos:  # an unset shell variable arrives as an empty string
+        parser.error("a photo has an empty name; is a variable of the shell not set?")
+    if args.output is not None and args.output_dir is not None:
+        parser.error("-o is not allowed with -d: one names a file, the other a folder")
+    if args.output_dir is None:
+        args.output_dir = RESULTS
+    if not args.output_dir:
+        parser.error("-d takes a folder, got an empty name; for this one say -d .")
+    if args.output == "":
+        parser.error("-o takes a file, got an empty name")
+    return args
+
+
+def _megapixels(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < 1e5:
+        raise argparse.ArgumentTypeError("invalid number of megapixels value: %r" % text)
+    return value

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bshm.cli import signals, terminal
+from bshm.cli import network, signals, terminal
 from bshm.cli.cut_flags import SAMPLE, build_parser, parse
 from bshm.errors import BshmError
 from bshm.timing import STAGES, Timings
@@ -70,7 +70,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
 
     def load_matting() -> Matting:
         with report.bar.aside():
-            return _load_matting(args)
+            return network.load(args)
 
     with signals.terminable() as stop_if_asked:
         try:
@@ -93,22 +93,6 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
 def _leave(code: int) -> NoReturn:
     """Exit at once: a download may still block in its thread, and nothing else is under way."""
     os._exit(code)
-
-
-def _load_matting(args: argparse.Namespace) -> Matting:
-    from bshm.matting import Matting
-
-    with terminal.without_chatter(args.verbose):
-        matting = Matting(
-            weights=args.weights, device=args.device, engine=args.engine, threads=args.threads
-        )
-    if not args.quiet:
-        weights = matting.weights
-        why = terminal.with_hint(BshmError(weights.why, code=weights.code))
-        terminal.say("%s on %s (%s)" % (weights.name, matting.device, why))
-        if matting.note:
-            terminal.say(matting.note)
-    return matting
 
 
 class _Report:

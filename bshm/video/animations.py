@@ -13,7 +13,6 @@ from bshm.errors import InputError, root_cause
 from bshm.video.colour import RGB, Colour
 from bshm.video.reader import Frame
 
-HEAD = 12  # bytes that tell the three kinds
 FORMATS = ("GIF", "PNG", "WEBP")
 # Milliseconds: browsers show a frame that asks for 10 or less for a tenth of a second.
 SHORTEST, INSTEAD = 10, 100
@@ -39,7 +38,7 @@ class Animation:
             ) from error
         self.width, self.height = self._image.size
         if self.width * self.height > MAX_PIXELS:
-            raise InputError("has frames of too many pixels", name, "too_many_pixels")
+            raise InputError("has frames of too many pixels", name, "frames_too_large")
         self.time_base = Fraction(1, 1000)
         self.aspect = Fraction(1)
         self.colour = Colour(RGB, full=True)

@@ -26,13 +26,12 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 import numpy as np
 
-import bshm
-from bshm import disk, pipeline
+from bshm import __version__, disk, pipeline
 from bshm.errors import InputError, OutputError
 from bshm.matting import Look, Matting
 from bshm.pictures import Photo
 from bshm.pipeline import Recipe
-from bshm.video import animations
+from bshm.video import animations, inlet
 from bshm.video.animations import Animation
 from bshm.video.colour import Converter
 from bshm.video.encoder import Encoder, open_output
@@ -100,12 +99,13 @@ Told = Callable[[int, int], None]  # frames that are done, frames that are expec
 def open_film(source: str) -> Film | Animation:
     """A film or an animated picture. Raises InputError."""
     if source == "-":
-        return Film(sys.stdin.buffer, "stdin")
+        file, head = inlet.from_pipe(sys.stdin.buffer)
+        return (Animation if animations.is_animation(head) else Film)(file, "stdin")
     try:
         if os.path.isdir(source):
             raise InputError("is a folder, not a film", source, "not_a_file")
-        with open(source, "rb") as file:
-            head = file.read(animations.HEAD)
+        with open(source, "rb") as opened:
+            head = opened.read(inlet.HEAD)
     except OSError as error:
         code = "not_found" if isinstance(error, FileNotFoundError) else "unreadable"
         raise InputError("cannot be read: %s" % error.strerror, source, code) from error
@@ -198,7 +198,9 @@ def _stream(order: Order, film: Film | Animation, matting: Matting, tell: Told) 
     form = order.form
     if not form.container or form.rewrites:
         raise OutputError(
-            "%s cannot be streamed: webm, mov and mp4 can" % form.name, order.output, "no_stream"
+            "%s cannot be streamed: webm, mov and mp4 can" % form.name,
+            order.output,
+            "not_streamable",
         )
     # A file that is whole only at its end cannot be read from a pipe; one of fragments can.
     fragments = order.output == "-" and form.container in ("mov", "mp4")
@@ -285,9 +287,9 @@ def png_pattern(output: str) -> str:
     except (TypeError, ValueError):
         pass
     raise OutputError(
-        "a sequence of PNGs needs a folder, or a name with a number such as %06d.png",
+        "is one PNG; a film is a folder of them, or a name with a number such as %06d.png",
         output,
-        "not_written",
+        "no_number",
     )
 
 
@@ -306,7 +308,7 @@ def _identity(order: Order, matting: Matting) -> dict[str, Any]:
         head = hashlib.sha256(file.read(HEAD)).hexdigest()
     weights = os.stat(str(matting.weights.path))
     return {
-        "bshm": bshm.__version__,
+        "bshm": __version__,
         "source": [status.st_size, status.st_mtime_ns, head],
         "output": order.output,
         "format": order.form.name,
@@ -320,6 +322,4 @@ def _identity(order: Order, matting: Matting) -> dict[str, Any]:
 def _keep_inputs(order: Order) -> None:
     with contextlib.suppress(OSError):
         if os.path.samefile(order.source, order.output):
-            raise OutputError(
-                "the film would be overwritten", order.output, "would_overwrite_input"
-            )
+            raise OutputError("the film would be overwritten", order.output, "would_overwrite_film")

@@ -50,7 +50,9 @@ class Parts:
             disk.lock(self._lock)
         except OSError as error:
             self._lock.close()
-            raise OutputError("another run is making it", str(folder), "busy") from error
+            raise OutputError(
+                "another run is at work there", str(folder), "parts_in_use"
+            ) from error
         self.parts = self._known()
 
     def _known(self) -> list[Part]:

@@ -83,7 +83,7 @@ class Film:
         self._size = self._first.width, self._first.height
         if self._size[0] * self._size[1] > MAX_PIXELS:
             self.close()
-            raise InputError("has frames of too many pixels", name, "too_many_pixels")
+            raise InputError("has frames of too many pixels", name, "frames_too_large")
         self._turn = _turn_of(self._first)
         self.width, self.height = self._size[::-1] if self._turn[0] else self._size
         if self._turn[0]:

@@ -204,7 +204,7 @@ def _stream(order: Order, film: Film | Animation, matting: Matting, tell: Told) 
         )
     # A file that is whole only at its end cannot be read from a pipe; one of fragments can.
     fragments = order.output == "-" and form.container in ("mov", "mp4")
-    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"} if fragments else {}
+    options = {"movflags": "frag_keyframe+delay_moov+default_base_moof"} if fragments else {}
     target = _stdout() if order.output == "-" else whole_file(Path(order.output))
     done = 0
     with target as file:

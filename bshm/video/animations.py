@@ -29,6 +29,7 @@ class Animation:
     def __init__(self, source: str | BinaryIO, name: str) -> None:
         self.name = name
         self.faults: list[str] = []
+        self.notes: list[str] = []
         self.audio: list[Any] = []
         try:
             self._image = Image.open(source, formats=FORMATS)
@@ -40,7 +41,6 @@ class Animation:
         if self.width * self.height > MAX_PIXELS:
             raise InputError("has frames of too many pixels", name, "frames_too_large")
         self.time_base = Fraction(1, 1000)
-        self.aspect = Fraction(1)
         self.colour = Colour(RGB, full=True)
         self.expected = getattr(self._image, "n_frames", 1)
         self.rate: Fraction | None = Fraction(1000, self._duration())

@@ -21,7 +21,6 @@ class Encoder:
     """The picture of a film, encoded into a new stream of an output container.
 
     time_base: seconds, of the timestamps; rate: frames a second on average, or None
-    aspect: of one pixel
     """
 
     def __init__(
@@ -31,10 +30,9 @@ class Encoder:
         converter: Converter,
         time_base: Fraction,
         rate: Fraction | None,
-        aspect: Fraction,
     ) -> None:
         self.codec = codec
-        self._converter, self._time_base, self._aspect = converter, time_base, aspect
+        self._converter, self._time_base = converter, time_base
         self._durations: dict[int, int] = {}
         self.stream = container.add_stream(codec.name, rate=rate or 25, options=dict(codec.options))
         self.stream.pix_fmt = codec.pixels
@@ -57,7 +55,6 @@ class Encoder:
         """The same for a frame that is in the codec's pixel format already."""
         if not self._begun:
             self.stream.width, self.stream.height = frame.width, frame.height
-            self.stream.sample_aspect_ratio = self._aspect
             self._begun = True
         frame.pts, frame.time_base = pts, self._time_base
         self._durations[pts] = duration

@@ -134,7 +134,7 @@ def make(order: Order, matting: Matting, tell: Told = lambda done, expected: Non
                 notes = join(order, film, parts)
             else:
                 notes = _make_pngs(order, film, parts, pictures, tell)
-            made = Made(parts.frames, resumed, film.faults, notes)
+            made = Made(parts.frames, resumed, film.faults, [*film.notes, *notes])
             parts.remove()
             return made
         finally:
@@ -156,7 +156,7 @@ def _make_parts(
         pts: list[int] = []
         with whole_file(parts.path(len(parts.parts) + 1)) as file:
             container = open_output(file, form.container)
-            encoder = Encoder(container, codec, converter, film.time_base, film.rate, film.aspect)
+            encoder = Encoder(container, codec, converter, film.time_base, film.rate)
             for picture in batch:
                 container.mux(
                     list(encoder.encode(picture.pixels, picture.pts - first.pts, picture.duration))
@@ -209,9 +209,7 @@ def _stream(order: Order, film: Film | Animation, matting: Matting, tell: Told) 
     done = 0
     with target as file:
         container = open_output(file, form.container, options)
-        encoder = Encoder(
-            container, order.codec, Converter(film.colour), film.time_base, film.rate, film.aspect
-        )
+        encoder = Encoder(container, order.codec, Converter(film.colour), film.time_base, film.rate)
         sound = Sound(film.audio, container, form)
 
         def frames() -> Iterator[Frame]:
@@ -234,7 +232,7 @@ def _stream(order: Order, film: Film | Animation, matting: Matting, tell: Told) 
             sound.mux(packet)
         sound.finish()
         container.close()
-    return Made(done, 0, film.faults, sound.notes)
+    return Made(done, 0, film.faults, [*film.notes, *sound.notes])
 
 
 @contextlib.contextmanager

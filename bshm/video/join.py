@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator
 
@@ -13,12 +14,15 @@ from bshm.errors import OutputError
 from bshm.video import sound
 from bshm.video.animations import Animation
 from bshm.video.encoder import open_output
+from bshm.video.formats import Format
 from bshm.video.parts import Parts, whole_file
 from bshm.video.rewrite import rewrite
 
 if TYPE_CHECKING:
     from bshm.video.film import Order
     from bshm.video.reader import Film
+
+LARGEST_SCALE = 10**7  # units a second: beyond, durations would not fit into 32 bits
 
 
 def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
@@ -28,11 +32,14 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
         return ["%s has no sound: it is left out" % order.form.name] if film.audio else []
     whole = parts.folder / ("whole" + order.form.ending)
     with whole_file(whole) as file, av.open(str(parts.path(1))) as first:
-        container = open_output(file, order.form.container)
-        stream = container.add_stream_from_template(first.streams.video[0])
-        stream.time_base = film.time_base
         source = av.open(order.source) if film.audio else None
         tracks = list(source.streams.audio) if source else []
+        options = _clock(order.form, film.time_base, tracks)
+        container = open_output(file, order.form.container, options)
+        stream = container.add_stream_from_template(first.streams.video[0])
+        stream.time_base = film.time_base
+        if order.codec.pixels.startswith("yuva"):  # players look for it before they look for alpha
+            stream.metadata["alpha_mode"] = "1"
         route = sound.Sound(tracks, container, order.form)
         pictures = ((_seconds(packet), 0, packet) for packet in _pictures(film.time_base, parts))
         sounds = (
@@ -51,6 +58,15 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
             source.close()
     _publish(whole, order.output)
     return route.notes
+
+
+def _clock(form: Format, time_base: Fraction, tracks: list[Any]) -> dict[str, str]:
+    """Options by which MP4 and MOV note where each track begins, to the sample, not to 1/1000 s."""
+    scale = time_base.denominator
+    for track in tracks:
+        scale = lcm(scale, track.time_base.denominator)
+    exact = form.container in ("mov", "mp4") and scale <= LARGEST_SCALE
+    return {"movie_timescale": str(scale)} if exact else {}
 
 
 def _pictures(time_base: Fraction, parts: Parts) -> Iterator[Any]:

@@ -117,7 +117,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     scratch = path.with_name(path.name + ".part")
     try:
-        with open(str(scratch), "wb") as file:
+        with open(str(scratch), "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

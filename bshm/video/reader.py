@@ -43,7 +43,7 @@ class Film:
     time_base: seconds, the unit of timestamps
     rate: frames a second on average, or None
     expected: how many frames it should have, as far as is known, else 0
-    aspect: of one pixel, width to height
+    notes: lines about what is not as in the film
     colour: what its numbers mean
     faults: lines about what could not be read, so far
 
@@ -69,7 +69,7 @@ class Film:
         self.audio: list[Any] = list(self._container.streams.audio)
         self.time_base = Fraction(self._video.time_base or 1)
         self.rate: Fraction | None = self._video.average_rate or self._video.guessed_rate
-        self.aspect = self._video.sample_aspect_ratio or Fraction(1)
+        self.notes: list[str] = []
         self._decoder = self._make_decoder()
         self._events = self._read()
         self._early: list[Any] = []  # sound that comes before the first frame
@@ -80,21 +80,19 @@ class Film:
             raise InputError("no frame of it can be read: %s" % why, name, "damaged")
         self.colour = colour.of_frame(self._first, name)
         self._converter = colour.Converter(self.colour)
-        self._size = self._first.width, self._first.height
+        self._size = self._square(self._first)
         if self._size[0] * self._size[1] > MAX_PIXELS:
             self.close()
             raise InputError("has frames of too many pixels", name, "frames_too_large")
         self._turn = _turn_of(self._first)
         self.width, self.height = self._size[::-1] if self._turn[0] else self._size
-        if self._turn[0]:
-            self.aspect = 1 / self.aspect
         self._layout = "rgba" if _has_alpha(self._first) else "rgb24"
         self.expected = self._video.frames or self._by_duration()
 
     def _make_decoder(self) -> Any:
         decoder: Any = self._video.codec_context
         own = ALPHA_DECODERS.get(decoder.name)
-        if own and self._video.metadata.get("alpha_mode") == "1":
+        if own and _tag(self._video, "alpha_mode") == "1":
             data = decoder.extradata
             decoder = av.CodecContext.create(own, "r")
             decoder.extradata = data
@@ -102,6 +100,22 @@ class Film:
             decoder.thread_type = "AUTO"
         decoder.thread_count = min(cpu_limit(), 16)
         return decoder
+
+    def _square(self, frame: Any) -> tuple[int, int]:
+        """Width and height with square pixels, as everybody expects them; none is lost."""
+        width, height = frame.width, frame.height
+        aspect = self._video.sample_aspect_ratio or 1
+        if aspect == 1:
+            return width, height
+        if aspect > 1:
+            width = round(width * aspect)
+        else:
+            height = round(height / aspect)
+        self.notes.append(
+            "its pixels are not square: drawn at %d×%d instead of %d×%d"
+            % (width, height, frame.width, frame.height)
+        )
+        return width, height
 
     def _by_duration(self) -> int:
         seconds = self._container.duration
@@ -218,6 +232,11 @@ class Film:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _tag(stream: Any, name: str) -> str:
+    """A tag of a stream; containers write their names in either case."""
+    return {key.lower(): value for key, value in stream.metadata.items()}.get(name, "")
 
 
 def _has_alpha(frame: Any) -> bool:

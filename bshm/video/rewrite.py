@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 import av
 import numpy as np
 
+from bshm.video import durations
 from bshm.video.animations import Animation
 from bshm.video.colour import Converter
 from bshm.video.encoder import Encoder, open_output
@@ -28,9 +29,7 @@ def rewrite(order: Order, film: Film | Animation, parts: Parts) -> None:
     with whole_file(Path(order.output)) as file:
         option = "plays" if order.form.name == "apng" else "loop"
         container = open_output(file, order.form.container, {option: FOREVER})
-        encoder = Encoder(
-            container, order.codec, Converter(film.colour), unit, film.rate, Fraction(1)
-        )
+        encoder = Encoder(container, order.codec, Converter(film.colour), unit, film.rate)
         palette = _Palettes() if order.form.name == "gif" else None
         for pixels, pts, duration in _frames(film.time_base, unit, parts):
             if palette:
@@ -40,6 +39,8 @@ def rewrite(order: Order, film: Film | Animation, parts: Parts) -> None:
             container.mux(list(packets))
         container.mux(list(encoder.finish()))
         container.close()
+        if order.form.name != "gif":
+            durations.complete(file, order.form.name, pts + duration)
 
 
 def _frames(time_base: Fraction, unit: Fraction, parts: Parts) -> Iterator[tuple[Any, int, int]]:

@@ -99,7 +99,7 @@ def test_sound_that_the_format_does_not_take_is_encoded_anew_in_sync(tmp_path):
     made = films.make(tmp_path / "in.mp4", tmp_path / "out.webm")
     assert made.notes == ["sound: webm has no aac: encoded anew"]
     _, before, _ = films.sounds(tmp_path / "in.mp4")
-    packets, after, start = films.sounds(tmp_path / "out.webm")
+    _, after, start = films.sounds(tmp_path / "out.webm")
     length = min(len(before), len(after))
     before, after = before[:length] - before.mean(), after[:length] - after.mean()
     spectrum = np.fft.rfft(after, 2 * length) * np.conj(np.fft.rfft(before, 2 * length))
@@ -108,8 +108,10 @@ def test_sound_that_the_format_does_not_take_is_encoded_anew_in_sync(tmp_path):
 
 
 BARS = np.array(
-    [(235, 235, 235), (200, 190, 20), (20, 200, 200), (20, 190, 20)]
-    + [(190, 20, 190), (200, 20, 20), (20, 20, 190), (16, 16, 16)]
+    [
+        *((235, 235, 235), (200, 190, 20), (20, 200, 200), (20, 190, 20)),
+        *((190, 20, 190), (200, 20, 20), (20, 20, 190), (16, 16, 16)),
+    ]
 )
 WEIGHTS = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}  # of R and B in Y
 
@@ -246,7 +248,7 @@ def test_every_format_carries_the_matte_and_the_colours(tmp_path, name):
         inner = np.zeros_like(person, bool)
         left = int(np.flatnonzero(person[48])[0])
         inner[30:66, left + 4 : left + 28] = True
-        assert (rgba[..., 3][inner] >= 250).all()
+        assert (rgba[..., 3][inner] >= 240).all()
         assert np.abs(rgba[inner][:, :3].astype(int) - expected[inner]).mean() < 5
         assert rgba[:16, :, 3].max() <= 4
 
@@ -299,7 +301,7 @@ def test_animations_keep_their_durations_and_transparency(tmp_path, ending):
         save_all=True,
         append_images=pictures[1:],
         duration=durations,
-        disposal=2,
+        disposal=1 if ending == "apng" else 2,
         **({"lossless": True} if ending == "webp" else {}),
     )
     output = tmp_path / ("out." + ending)
@@ -348,17 +350,20 @@ def test_odd_sides(tmp_path, ending):
     assert (height, width) == {"mp4": (150, 102)}.get(ending, (75, 101))
 
 
-def test_pixels_that_are_not_square_stay_so(tmp_path):
-    films.write(tmp_path / "in.mkv", 3)
+@pytest.mark.parametrize(
+    ("aspect", "size"), [(Fraction(16, 11), (186, 96)), (Fraction(8, 9), (128, 108))]
+)
+def test_pixels_become_square(tmp_path, aspect, size):
+    """DVDs and tapes; not every format can say so, and people are to be matted as they are."""
     with av.open(str(tmp_path / "in.mp4"), "w") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        stream.sample_aspect_ratio = Fraction(16, 11)
+        stream.codec_context.sample_aspect_ratio = aspect
         for number in range(3):
             frame = av.VideoFrame.from_ndarray(films.picture(number), format="rgb24")
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    for name in ("out.mov", "out.webm", "out.mp4"):
-        films.make(tmp_path / "in.mp4", tmp_path / name)
-        with av.open(str(tmp_path / name)) as out:
-            assert out.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+    for name in ("out.mov", "out.webm"):
+        made = films.make(tmp_path / "in.mp4", tmp_path / name)
+        assert films.read(tmp_path / name).frames[0].shape[1::-1] == size
+        assert made.notes == ["its pixels are not square: drawn at %d×%d instead of 128×96" % size]

@@ -74,4 +74,6 @@ class Encoder:
 
 def open_output(file: BinaryIO | str, container: str, options: dict[str, str] | None = None) -> Any:
     """An output container; what it writes goes to ``file``, whose errors are raised as they are."""
-    return av.open(file, "w", format=container, options=options or {})
+    # Without it Matroska numbers its tracks by chance: the same film would be another file.
+    same = {"fflags": "+bitexact"}
+    return av.open(file, "w", format=container, options={**same, **(options or {})})

@@ -6,7 +6,8 @@ Optical Flow using Dense Inverse Search", ECCV 2016):
 
 1. Where a frame disagrees with both neighbours and these agree, they are right: the median of the
    three, one frame late (as MODNet's "one-frame delay", Ke et al. 2022, but along the motion).
-2. What remains is drawn towards the frame before, as it came out (a recursive mean).
+2. What comes out is a mean of the three, the frame before as it came out itself, the next one
+   as far as it differs little.
 
 Both hold as far as a pixel is trusted: the motion there and back must meet, and the pictures must
 look alike. At a cut nothing does, and the next frame begins anew. All this happens at working
@@ -26,7 +27,10 @@ from bshm.matting import Look
 FLOW_SIDE = 384  # pixels: the longer side of the pictures whose motion is sought
 MEET = 1.0  # pixels of those: motion there and back that misses by so much is not trusted at all
 ALIKE = 24.0  # levels of 255: a difference of grey that is not trusted at all
-KEEP = 0.6  # weight of the frame before, where it is fully trusted
+# Weights of the frame before, as it came out, and of the next one, as it was seen, beside 1 for the
+# frame's own look, where they are fully trusted.
+PAST, NEXT = 1.5, 1.0
+SURPRISE = 0.9  # alpha: a next frame that differs by so much is not listened to
 CUT = 0.25  # share: with fewer pixels trusted, this is another scene
 
 
@@ -85,20 +89,30 @@ def steady(looks: Iterable[tuple[Any, Look]], before: State | None = None) -> It
 def _settle(
     frame: tuple[Any, Look, np.ndarray],
     before: State | None,
-    back: _Way | None,
+    back: Any,
     after: np.ndarray | None,
-    ahead: _Way | None,
+    ahead: Any,
 ) -> Steadied:
+    """A waiting frame between the state before it and the look after it, by the ways to both."""
     tag, look, grey = frame
-    alpha = look.alpha
+    alpha, weight = look.alpha, np.ones_like(look.alpha)
+    was = will = None
     if before is not None and back is not None:
         was = _carry(before.alpha, back)
-        if after is not None and ahead is not None:
-            will = _carry(after, ahead)
-            middle = np.maximum(np.minimum(was, will), np.minimum(np.maximum(was, will), alpha))
-            alpha = alpha + np.minimum(back.trust, ahead.trust) * (middle - alpha)
-        alpha = alpha + KEEP * back.trust * (was - alpha)
-        alpha = np.clip(alpha, 0, 1)
+    if after is not None and ahead is not None:
+        will = _carry(after, ahead)
+    if was is not None and will is not None:
+        middle = np.maximum(np.minimum(was, will), np.minimum(np.maximum(was, will), alpha))
+        alpha = alpha + np.minimum(back.trust, ahead.trust) * (middle - alpha)
+    own = alpha
+    if was is not None:
+        share = PAST * back.trust
+        alpha, weight = alpha + share * was, weight + share
+    if will is not None:
+        # What is seen for the first time there may be wrong there.
+        share = NEXT * ahead.trust * np.maximum(1 - np.abs(will - own) / SURPRISE, 0)
+        alpha, weight = alpha + share * will, weight + share
+    alpha = np.clip(alpha / weight, 0, 1)
     return Steadied(tag, Look(alpha, look.seen), State(alpha, grey))
 
 

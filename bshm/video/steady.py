@@ -144,7 +144,9 @@ def _way(
     x, y = _places(height, width)
     x, y = x + dx, y + dy
     back_x, back_y = cv2.split(_at(back, x, y))
-    missed = cv2.magnitude(dx + back_x, dy + back_y)
+    # Not `cv2.magnitude`: its last bit depends on where the arrays lie in memory, and a film that
+    # was interrupted is to come out as if it had not been.
+    missed = np.sqrt((dx + back_x) ** 2 + (dy + back_y) ** 2)
     unlike = cv2.blur(cv2.absdiff(one, _at(other, x, y)), (3, 3)).astype(np.float32)
     trust = np.maximum(1 - missed / MEET, 0) * np.maximum(1 - unlike / ALIKE, 0)
     trust[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0

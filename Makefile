@@ -3,6 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# A .venv of another Python than the one that is asked for is made anew.
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell $(BIN)/python -V 2>&1),$(shell $(PYTHON) -V 2>&1))
+CLEAR := --clear
+.PHONY: $(VENV)/installed
+endif
+endif
+
 .PHONY: demo test check clean
 
 demo: $(VENV)/installed
@@ -18,7 +26,7 @@ check: $(VENV)/installed-dev $(VENV)/installed-test
 	$(BIN)/python -m pytest tests/test_layers.py
 
 $(VENV)/installed: setup.py
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(CLEAR) $(VENV)
 	$(BIN)/pip install --quiet -e .
 	touch $@
 

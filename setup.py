@@ -56,7 +56,7 @@ setup(
         ],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },
-    entry_points={"console_scripts": ["bshm = bshm.cli.main:main"]},
+    entry_points={"console_scripts": ["bshm = bshm.__main__:main"]},
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3",

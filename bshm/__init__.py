@@ -1,9 +1,9 @@
 """bshm: cut people out of photos, with a soft alpha matte and clean edge colours.
 
->>> from bshm import Matting, Recipe, decode, render
->>> with Matting() as matting:
-...     photo = decode(data, "photo.jpg")
-...     render(photo, matting, Recipe()).save("cutout.png")
+>>> import bshm
+>>> bshm.cutout("photo.jpg").save("cutout.png")
+>>> with bshm.Matting(threads=2) as matting:
+...     cut = matting.cutout("photo.jpg")
 
 Importing this package loads nothing heavy: numpy, OpenCV and the engine come with first use.
 """
@@ -27,6 +27,7 @@ __all__ = [
     "Recipe",
     "WeightsError",
     "__version__",
+    "cutout",
     "decode",
     "finish",
     "render",
@@ -35,17 +36,18 @@ __all__ = [
 # Name -> the module that has it, imported with first use: `import bshm` stays instant.
 _LAZY = {
     "Cutout": "bshm.pipeline",
-    "Matting": "bshm.matting",
+    "Matting": "bshm.api",
     "Photo": "bshm.pictures",
     "Recipe": "bshm.pipeline",
+    "cutout": "bshm.api",
     "decode": "bshm.codec.decode",
     "finish": "bshm.pipeline",
     "render": "bshm.pipeline",
 }
 
 if TYPE_CHECKING:
+    from bshm.api import Matting, cutout
     from bshm.codec.decode import decode
-    from bshm.matting import Matting
     from bshm.pictures import Photo
     from bshm.pipeline import Cutout, Recipe, finish, render
 

@@ -2,6 +2,16 @@
 
 import sys
 
-from bshm.cli.main import main
+from bshm.cli import signals
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line of this process; the exit code."""
+    signals.leave_at_once()
+    from bshm.cli.main import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

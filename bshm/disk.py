@@ -55,7 +55,8 @@ def read(path: str, name: str, limit: int) -> bytes:
             return _drain(file, name, limit, status.st_size)
     except OSError as error:
         reason = "cannot be read: %s" % (error.strerror or error)
-        raise InputError(reason, name, "unreadable") from error
+        code = "not_found" if isinstance(error, FileNotFoundError) else "unreadable"
+        raise InputError(reason, name, code) from error
 
 
 def read_stdin(limit: int) -> bytes:
@@ -137,6 +138,26 @@ def _write_and_rename(target: str, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # gone after the rename
             os.unlink(scratch)
+
+
+def try_folder(path: Path) -> None:
+    """Raise OutputError where a file of this path could not be made. Leaves nothing behind."""
+    if os.path.exists(str(path)) and not os.path.isfile(str(path)):
+        return  # a device or a pipe, which is written to as it is
+    folder = os.path.dirname(os.path.realpath(str(path)))
+    made, scratch = [], os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
+    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
+        made.append(folder)
+        folder = os.path.dirname(folder)
+    try:
+        write_atomic(Path(scratch), bytes(4096))  # a file without bytes fits on a full disk
+        os.unlink(scratch)
+    except OutputError as error:
+        raise OutputError(error.reason, str(path), error.code) from error
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):  # never made, or another run uses it by now
+                os.rmdir(folder)
 
 
 def clear_up(folder: Path) -> None:

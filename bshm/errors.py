@@ -9,7 +9,8 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │     its bytes                 not_an_image · unsupported_format · damaged · too_many_pixels ·
 │                               out_of_memory
 ├── OutputError                 a result cannot be written
-│                               not_written · disk_full · would_overwrite_input · foreign_file
+│                               not_written · disk_full · too_large_for_format ·
+│                               would_overwrite_input · foreign_file
 │     of a film                 would_overwrite_film · unknown_format · not_streamable ·
 │                               no_number · parts_in_use · part_damaged
 ├── WeightsError                weights cannot be had, or do not run here
@@ -21,13 +22,24 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │     downloads, conversions    not_downloadable · no_modelscope · not_convertible
 └── DeviceError                 a device or an engine cannot be had, or fails
                                 unknown_device · device_missing · unknown_engine · engine_missing ·
-                                engine_broken · forward_failed · closed
+                                engine_broken · forward_failed · closed · out_of_memory ·
+                                other_process
 
 The texts say what was given and what was expected. What to do about it depends on who asks: the
 command line adds its flags by the code, a service its statuses.
 """
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# What the systems say where memory is short: loaders, Linux, C++, Python's threads.
+_NO_MEMORY = re.compile(
+    "failed to map segment|annot allocate memory|bad_alloc|not enough memory|can't start new thread"
+)
+# At least two letters: C: is a drive.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+:)([\s/\\]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 class BshmError(Exception):
@@ -65,3 +77,45 @@ def root_cause(error: BaseException) -> str:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(reason.split())
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error, whichever kind, means that there is too little memory."""
+    said = "%s %s" % (error, root_cause(error))
+    return isinstance(error, MemoryError) or bool(_NO_MEMORY.search(said))
+
+
+def without_secrets(address: str) -> str:
+    """An address, of any scheme and however malformed, as it may be shown and logged.
+
+    User and password are left out, of a query the keys are kept and the values are not, for those
+    are often signatures. Anything else comes back as it is.
+    """
+    parts = _ADDRESS.fullmatch(address)
+    if not parts:
+        return address
+    scheme, slashes, rest = parts.groups()
+    host = re.match(r"[^/?#\\]*", rest).group()  # type: ignore[union-attr]
+    if "@" not in host and not re.fullmatch(r"(\[.*\]|[^:]*)(:[0-9]*)?", host):
+        host = rest  # no port is behind the colon, so a password with a slash may be
+    rest = rest[host.rfind("@") + 1 :]
+    rest, mark, _ = rest.partition("#")
+    path, question, query = rest.partition("?")
+    if "=" in query:
+        query = re.sub("=[^&;]*", "=...", query)
+    elif query:
+        query = "..."
+    return scheme + slashes + path + question + query + (mark and "#...")
+
+
+def without_secrets_in(text: str) -> str:
+    """A text with every address in it as it may be shown."""
+    return re.sub(r"""[^\s'"()<>,]+""", lambda word: without_secrets(word.group()), text)
+
+
+def install_extra(name: str) -> str:
+    """The command that installs what an extra of this package needs, here."""
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / "setup.py").is_file():
+        return "pip install 'bshm[%s]'" % name
+    return "pip install '%s[%s]'" % ("." if checkout == Path.cwd() else checkout, name)

@@ -3,49 +3,84 @@
     photo = decode(data, name)               bytes -> pixels                codec.decode
     alpha = matting.alpha(photo.rgb)         pixels -> alpha                matting
     cutout = finish(photo, alpha, recipe)    alpha -> what was asked for    here
-    data = cutout.encode()                   pixels -> bytes                codec.png
+    data = cutout.encode("png")              pixels -> bytes                codec.encode
 
 The command, the Python interface and all that is built on them come through here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from bshm import disk, timing
 from bshm.codec.decode import MAX_PIXELS
-from bshm.codec.png import encode_png
-from bshm.matting import Matting, edge_colours
+from bshm.codec.encode import encode, format_of, known
+from bshm.matting import AlphaMatting, edge_colours
 from bshm.pictures import Box, Photo
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is wanted of a photo.
+    """What is wanted of a photo. Raises ValueError for what cannot be.
 
     only_alpha: make the matte alone instead of the cutout
+    crop: trim to what shows, with a margin around it: pixels, or a share of its longer side such as
+        ``"5%"``; None is the whole photo
+    format: ``png``, ``jpeg`` or ``webp``, of files
     max_pixels: refuse to decode photos of more pixels than this
     """
 
     only_alpha: bool = False
+    crop: int | str | None = None
+    format: str = "png"
     max_pixels: int = MAX_PIXELS
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "format", known(self.format))
+        if self.crop is not None:
+            margin(self.crop, 0)
+
     def fingerprint(self) -> str:
-        """A word or two that differ between recipes whose results differ."""
-        return "alpha" if self.only_alpha else "cutout"
+        """A text that differs between recipes whose results differ."""
+        results = [field for field in fields(self) if field.name != "max_pixels"]
+        return " ".join("%s=%s" % (field.name, getattr(self, field.name)) for field in results)
+
+    def of_matte(self) -> Recipe:
+        """The recipe of the matte that belongs to this one's cutout: a PNG, which loses nothing."""
+        return replace(self, only_alpha=True, format="png")
 
 
-def render(photo: Photo, matting: Matting, recipe: Recipe) -> Cutout:
+def margin(wanted: int | str, side: int) -> int:
+    """A margin in pixels, which may be wanted as a share of a side. Raises ValueError."""
+    found = re.fullmatch(r"([0-9]{1,5}(?:\.[0-9]+)?)%|([0-9]{1,5})(?:px)?", str(wanted).strip())
+    if not found:
+        expected = "expected a margin in pixels or per cent, such as 20 or '5%%', got %r"
+        raise ValueError(expected % (wanted,))
+    share, pixels = found.groups()
+    return round(side * float(share) / 100) if share else int(pixels)
+
+
+def render(photo: Photo, matting: AlphaMatting, recipe: Recipe) -> Cutout:
     """What the recipe wants of a photo. Raises what :meth:`Matting.alpha` raises."""
     return finish(photo, matting.alpha(photo.rgb), recipe)
 
 
 def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout:
     """The same where alpha, float32 ``[H, W]`` in 0-1, is known already, as for a film's frame."""
+    cutout = _cut_out(photo, alpha, recipe)
+    return cutout if recipe.crop is None else cutout.crop(recipe.crop)
+
+
+def _cut_out(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout:
     if recipe.only_alpha:
         pixels = cv2.convertScaleAbs(alpha, alpha=255)
     else:
@@ -95,21 +130,50 @@ class Cutout:
     @property
     def coverage(self) -> float:
         """Share of the picture that is covered, 0-1; 0 where nobody was found."""
-        return float(self.matte.mean() / 255)
+        return cv2.mean(self.pixels)[0 if self.pixels.ndim == 2 else 3] / 255
 
     @property
     def box(self) -> Box | None:
         """The smallest window that holds all that shows, or None where nothing does."""
-        shown = self.matte > 0
-        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
-        if not rows.size:
-            return None
-        return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+        left, top, width, height = cv2.boundingRect(np.ascontiguousarray(self.matte))
+        return Box(top, top + height, left, left + width) if width else None
 
-    def encode(self, mark: str = "") -> bytes:
-        """A PNG; ``mark`` is a text in it by which it is known again."""
-        return encode_png(self.pixels, self.icc, mark)
+    def crop(self, wanted: int | str = 0) -> Cutout:
+        """Trimmed to its box with a margin as in a recipe; whole where nobody was found."""
+        box = self.box
+        if box is None:
+            return self
+        around = margin(wanted, max(box.bottom - box.top, box.right - box.left))
+        top, left = max(0, box.top - around), max(0, box.left - around)
+        window = self.pixels[top : box.bottom + around, left : box.right + around]
+        return replace(self, pixels=np.ascontiguousarray(window))
 
-    def save(self, path: str | Path) -> None:
-        """Write a PNG, whole or not at all. Raises OutputError."""
-        disk.write_atomic(Path(path), self.encode())
+    def pil(self) -> Image:
+        """A Pillow picture, RGBA or of a matte alone L, with its profile."""
+        from PIL import Image
+
+        picture = Image.fromarray(self.pixels)
+        if self.icc and self.pixels.ndim == 3:
+            picture.info["icc_profile"] = self.icc
+        return picture
+
+    def encode(self, format: str = "png", *, quality: int | None = None, mark: str = "") -> bytes:
+        """A file: ``png``, ``jpeg`` (before white) or ``webp``.
+
+        quality: of JPEG and WebP, 1-100; 90 unless it is given
+        mark: a text in it by which it is known again
+
+        Raises ValueError for another format or quality, and OutputError for more pixels a side than
+        JPEG and WebP hold.
+        """
+        return encode(self.pixels, format, self.icc, quality, mark)
+
+    def save(
+        self, path: str | Path, *, format: str | None = None, quality: int | None = None
+    ) -> None:
+        """Write a file, whole or not at all: in the format given, or of its name's ending, or PNG.
+
+        Raises OutputError, and ValueError for what :meth:`encode` does not write.
+        """
+        chosen = format or format_of(str(path)) or "png"
+        disk.write_atomic(Path(path), self.encode(chosen, quality=quality))

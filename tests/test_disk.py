@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,21 @@ def test_readers_and_writers_at_once_see_whole_files_only(tmp_path):
         for writer in writers:
             writer.result()
     assert os.listdir(str(tmp_path)) == ["x.png"]
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
+    disk.try_folder(tmp_path / "a" / "b" / "x.png")
+    assert os.listdir(str(tmp_path)) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"x\.png: cannot be written: a part of its"):
+        disk.try_folder(tmp_path / "file" / "a" / "x.png")
+    assert os.listdir(str(tmp_path)) == ["file"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="POSIX only")
+def test_devices_need_no_folder_to_be_tried(monkeypatch):
+    def refusing(*_):
+        raise OutputError("cannot be written", code="not_written")
+
+    monkeypatch.setattr(disk, "write_atomic", refusing)  # as in /dev for anybody but root
+    disk.try_folder(Path("/dev/null"))

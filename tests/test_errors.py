@@ -8,8 +8,10 @@ import re
 from pathlib import Path
 
 from bshm import errors
+from bshm.cli.main import COMMANDS
 from bshm.cli.terminal import HINTS, with_hint
-from bshm.errors import BshmError, InputError
+from bshm.errors import BshmError, InputError, WeightsError, install_extra
+from tests.helpers import bshm
 
 PACKAGE = Path(errors.__file__).parent
 TREE = errors.__doc__.partition("\n\n")[2].partition("\n\n")[0]
@@ -89,6 +91,50 @@ def test_the_command_adds_what_can_be_done():
         (BshmError("is gone", "me/m", "not_downloaded"), "me/m: is gone; run `bshm download me/m`"),
     ):
         assert with_hint(error) == line
+
+
+def test_every_hint_fits_its_error():
+    """The whole line, for some error of each code, as the command says it."""
+    lines = {
+        "named_pipe": "a.jpg: is so; pipe the photo to `-i -` instead",
+        "no_photos_here": "a.jpg: is so; --recursive looks into the folders below",
+        "too_many_pixels": "a.jpg: is so; --max-pixels raises it",
+        "would_overwrite_input": "a.jpg: is so; choose another folder with -d",
+        "foreign_file": "a.jpg: is so; --force replaces it, -d names another folder",
+        "would_overwrite_film": "a.jpg: is so; choose another name with -o",
+        "unknown_format": "a.jpg: is so; --format names one",
+        "needs_av": "a.jpg: is so; pip install 'bshm[video]'",
+        "released_missing": "a.jpg: is so; `bshm download` fetches them",
+        "not_downloaded": "a.jpg: is so; run `bshm download a.jpg`",
+        "weights_damaged": "a.jpg: is so; `bshm download` fetches it again",
+        "conversion_damaged": "a.jpg: is so; `bshm convert` makes it again from tf_graph.pb",
+        "no_record": "a.jpg: is so; `bshm download` writes one",
+        "needs_tensorflow": "a.jpg: is so; `bshm convert` turns the graph into ONNX",
+    }
+    assert {code: with_hint(BshmError("is so", "a.jpg", code)) for code in HINTS} == lines
+
+
+def test_flags_and_commands_of_hints_are_there():
+    said = bshm("--help").stdout.decode()
+    for hint in HINTS.values():
+        for flag in re.findall(r"(?<![\w-])--?[a-z][\w-]*", hint):
+            assert re.search(r"(?<![\w-])%s\b" % flag, said), flag
+        for command in re.findall(r"`bshm (\w+)", hint):
+            assert command in COMMANDS
+
+
+def test_lines_of_the_command_show_no_secrets():
+    error = WeightsError("no such weights: s3://bob:s3cret@h/x?sig=s3cret (expected a file)")
+    assert with_hint(error) == "no such weights: s3://h/x?sig=... (expected a file)"
+
+
+def test_extras_are_installed_from_where_this_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(PACKAGE.parent)
+    assert install_extra("heic") == "pip install '.[heic]'"
+    monkeypatch.chdir(tmp_path)
+    assert install_extra("heic") == "pip install '%s[heic]'" % PACKAGE.parent
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "bshm" / "errors.py"))
+    assert install_extra("heic") == "pip install 'bshm[heic]'"
 
 
 def test_errors_keep_their_parts_between_processes():

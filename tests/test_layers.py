@@ -13,6 +13,7 @@ FLOORS = (
     ("cli",),
     ("video", "serve", "cluster"),
     ("batch",),
+    ("api",),
     ("pipeline",),
     ("matting", "scene"),
     ("model",),

@@ -64,6 +64,55 @@ def test_a_cutout_is_saved_as_it_is(photo, tmp_path):
         np.testing.assert_array_equal(np.asarray(written), cutout.rgba)
 
 
+@pytest.mark.parametrize("name, kind", [("a.JPG", "JPEG"), ("a.webp", "WEBP"), ("a", "PNG")])
+def test_the_ending_of_its_name_says_what_is_saved(photo, tmp_path, name, kind):
+    cutout = render(photo._replace(icc=None), Half(), Recipe())
+    cutout.save(tmp_path / name)
+    cutout.save(str(tmp_path / "b.any"), format="jpeg", quality=50)
+    with Image.open(tmp_path / name) as written, Image.open(tmp_path / "b.any") as other:
+        assert (written.format, other.format) == (kind, "JPEG")
+    with pytest.raises(ValueError, match=r"ends in one of \.png \.jpg \.webp, got"):
+        cutout.save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match="one of the formats png, jpeg, webp, got 'bmp'"):
+        cutout.encode("bmp")
+
+
+@pytest.mark.parametrize(
+    "crop, box",
+    [
+        (None, Box(0, 8, 0, 8)),
+        (0, Box(4, 8, 0, 4)),
+        ("1", Box(3, 8, 0, 5)),
+        ("2px", Box(2, 8, 0, 6)),
+        ("50%", Box(2, 8, 0, 6)),
+        (99, Box(0, 8, 0, 8)),
+    ],
+)
+@pytest.mark.parametrize("only_alpha", [False, True])
+def test_a_crop_is_the_box_and_a_margin_within_the_photo(photo, crop, box, only_alpha):
+    whole = render(photo, Half(), Recipe(only_alpha=only_alpha))
+    cropped = render(photo, Half(), Recipe(only_alpha=only_alpha, crop=crop))
+    window = whole.pixels[box.top : box.bottom, box.left : box.right]
+    np.testing.assert_array_equal(cropped.pixels, window)
+    assert cropped.icc == whole.icc
+
+
+def test_a_crop_of_nobody_is_the_whole_photo(photo):
+    assert finish(photo, np.zeros((8, 8), np.float32), Recipe(crop=0)).pixels.shape == (8, 8, 4)
+
+
+@pytest.mark.parametrize("crop", [-1, 0.05, "5 %%", "%", "", "5em", True])
+def test_a_recipe_refuses_what_is_no_margin(crop):
+    with pytest.raises(ValueError, match="expected a margin in pixels or per cent"):
+        Recipe(crop=crop)
+
+
 def test_recipes_whose_results_differ_have_fingerprints_that_differ():
-    assert Recipe().fingerprint() != Recipe(only_alpha=True).fingerprint()
+    recipes = [
+        *(Recipe(), Recipe(only_alpha=True), Recipe(format="webp"), Recipe(crop=0)),
+        *(Recipe(crop=5), Recipe(crop="5%"), Recipe(crop="5%", format="webp")),
+    ]
+    assert len({recipe.fingerprint() for recipe in recipes}) == len(recipes)
     assert Recipe().fingerprint() == Recipe(max_pixels=1).fingerprint()
+    assert Recipe(format="JPG").fingerprint() == Recipe(format="jpeg").fingerprint()
+    assert Recipe(crop=5, format="jpeg").of_matte() == Recipe(crop=5, only_alpha=True)

@@ -15,9 +15,13 @@ from typing import Callable, Iterable, Iterator, NamedTuple
 from bshm import disk
 from bshm.batch.names import NAME_BYTES, fit, folded
 from bshm.batch.sources import Kind, Source
-from bshm.codec import png
+from bshm.codec import marks
+from bshm.codec.encode import ENDINGS
 from bshm.errors import OutputError
 from bshm.pipeline import Recipe
+
+STEM = "{stem}"  # in the name of outputs: the photo's name without folder and ending
+MATTE_ENDING = "_matte.png"  # what the name of a matte beside its cutout ends in
 
 
 class Job(NamedTuple):
@@ -25,25 +29,48 @@ class Job(NamedTuple):
 
     write: takes the finished bytes; raises OutputError
     output: the file that ``write`` makes; None for a stream
-    may_replace_foreign_file: the user named this very file, not only its folder
+    may_replace_foreign_file: the user named this very file, or said so
+    matte: the file that the matte is written to as well; None where it is not wanted
+    may_replace_foreign_matte: the user said so
     """
 
     source: Source
     write: Callable[[bytes], None]
     output: Path | None = None
     may_replace_foreign_file: bool = False
+    matte: Path | None = None
+    may_replace_foreign_matte: bool = False
 
 
-def to_file(source: Source, path: Path, may_replace_foreign_file: bool = False) -> Job:
-    """The job of writing a photo's cutout to a file."""
-    return Job(source, partial(disk.write_atomic, path), path, may_replace_foreign_file)
+def to_file(
+    source: Source,
+    path: Path,
+    may_replace_foreign_file: bool = False,
+    matte: Path | None = None,
+    may_replace_foreign_matte: bool = False,
+) -> Job:
+    """The job of writing a photo's cutout to a file, and its matte to another if there is one."""
+    write = partial(disk.write_atomic, path)
+    return Job(source, write, path, may_replace_foreign_file, matte, may_replace_foreign_matte)
 
 
-def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
-    """Give each source a PNG of its own below ``folder``, as ``<stem>.png``.
+def plan(
+    sources: Iterable[Source],
+    folder: Path,
+    name: str = STEM,
+    format: str = "png",
+    both: bool = False,
+    replace: bool = False,
+) -> Iterator[Job]:
+    """Give each source a file of its own below ``folder``, as ``<stem>.png``.
 
     A name that an earlier source took gets a number. Raises nothing: a source whose cutout would
     overwrite an input keeps that path, and :class:`OverwriteGuard` refuses it.
+
+    name: of the files, without ending; ``{stem}`` in it stands for the photo's
+    format: of the files, as `bshm.codec.encode` calls it
+    both: give it a PNG for the matte as well, as ``<stem>_matte.png``
+    replace: whether files that bshm did not make may be replaced
     """
     taken: set[str] = set()
     numbers: dict[str, int] = {}
@@ -52,23 +79,31 @@ def plan(sources: Iterable[Source], folder: Path) -> Iterator[Job]:
         key = folded(os.path.join(str(place), source.stem))
         number = numbers.get(key, 1)
         while True:
-            ending = ("-%d" % number if number > 1 else "") + ".png"
-            output = place / (fit(source.stem, NAME_BYTES - len(ending)) + ending)
+            counted = name + ("-%d" % number if number > 1 else "")
+            output = place / _fill(counted + ENDINGS[format][0], source.stem)
+            matte = place / _fill(counted + MATTE_ENDING, source.stem) if both else None
             number += 1
-            if folded(str(output)) not in taken:
+            files = {folded(str(path)) for path in (output, matte) if path}
+            if not files & taken:
                 break
         numbers[key] = number
-        taken.add(folded(str(output)))
-        yield to_file(source, output)
+        taken |= files
+        yield to_file(source, output, replace, matte, replace)
+
+
+def _fill(name: str, stem: str) -> str:
+    """A name with a photo's stem in it, as much of that as there is room for."""
+    room = NAME_BYTES - len(name.replace(STEM, "").encode("utf-8", "replace"))
+    return name.replace(STEM, fit(stem, max(1, room // max(1, name.count(STEM)))))
 
 
 def mark(source: Source, recipe: Recipe) -> str:
-    """What a finished output says of its photo: what it is, where it was, its size and time.
+    """What a finished output says of itself: its recipe, and its photo's place, size and time.
 
     It is a hash, for outputs are shown to others, and addresses may hold keys. Take it before
     reading: if the photo changes during the run, the mark will not match next time.
     """
-    identity = [source.name]  # all that is known of an address
+    identity = [source.address or source.name]  # all that is known of a photo on the web
     if source.kind is Kind.FILE:
         try:
             status = os.stat(str(source.path))
@@ -78,17 +113,19 @@ def mark(source: Source, recipe: Recipe) -> str:
             identity = [os.urandom(16).hex()]
     elif source.kind is Kind.STDIN:  # may be another photo each time
         identity = [os.urandom(16).hex()]
-    digest = hashlib.sha256("\0".join(identity).encode("utf-8", "backslashreplace"))
-    return "%s %s" % (recipe.fingerprint(), digest.hexdigest())
+    text = "\0".join([recipe.fingerprint(), *identity])
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def is_done(job: Job, recipe: Recipe) -> bool:
-    """Whether the output is there, whole, and of this very photo."""
-    return job.output is not None and png.is_finished_png(job.output, mark(job.source, recipe))
+    """Whether all outputs are there, whole, of this very photo and by this recipe."""
+    if job.output is None or not marks.is_finished(job.output, mark(job.source, recipe)):
+        return False
+    return job.matte is None or marks.is_finished(job.matte, mark(job.source, recipe.of_matte()))
 
 
 class OverwriteGuard:
-    """Keeps a run from writing to the files that it reads, and to photos beside them."""
+    """Keeps a run from writing to the files that it reads, and to others of the user's."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._known: set = set()
@@ -101,26 +138,20 @@ class OverwriteGuard:
     def check(self, job: Job) -> None:
         """Raise OutputError where a job's output would overwrite one of the files that are read.
 
-        What lies beside its photo and is no cutout is refused as well: likely another photo.
+        A file that bears no mark is refused as well: another tool's, or changed since by the user.
         """
-        if job.output is None:
-            return
-        if self._known.intersection(_identities(job.output)):
-            problem, code = "its cutout %s would overwrite an input", "would_overwrite_input"
-        elif job.may_replace_foreign_file or not _is_beside(job) or png.is_own_png(job.output):
-            return
-        else:
-            problem = "its cutout %s would overwrite a file that bshm did not make"
-            code = "foreign_file"
-        raise OutputError(problem % job.output, job.source.name, code)
+        if job.output is not None:
+            self._check("cutout", job, job.output, job.may_replace_foreign_file)
+        if job.matte is not None:
+            self._check("matte", job, job.matte, job.may_replace_foreign_matte)
 
-
-def _is_beside(job: Job) -> bool:
-    """Whether a job's output is there already, in the folder of its photo."""
-    if not job.source.path or not os.path.isfile(str(job.output)):
-        return False
-    folders = [os.path.dirname(str(path)) for path in (job.source.path, job.output)]
-    return os.path.realpath(folders[0]) == os.path.realpath(folders[1])
+    def _check(self, what: str, job: Job, file: Path, may_replace: bool) -> None:
+        name, would = job.source.name, "its %s %s would overwrite " % (what, file)
+        if self._known.intersection(_identities(file)):
+            raise OutputError(would + "an input", name, "would_overwrite_input")
+        if not may_replace and os.path.isfile(str(file)) and not marks.is_own(file):
+            foreign = "a file that bshm did not make, or that was changed since"
+            raise OutputError(would + foreign, name, "foreign_file")
 
 
 def _stdin_identity() -> Iterator[object]:

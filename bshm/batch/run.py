@@ -20,8 +20,8 @@ from bshm.batch.outputs import Job, OverwriteGuard
 from bshm.batch.sources import Kind
 from bshm.codec.decode import decode
 from bshm.errors import BshmError
-from bshm.matting import Matting
-from bshm.pictures import Photo
+from bshm.matting import AlphaMatting
+from bshm.pictures import Box, Photo
 from bshm.pipeline import Cutout, Recipe
 from bshm.timing import Timings, collect, measure
 
@@ -46,6 +46,8 @@ class Result:
     """What became of one job; made when that is known, and not changed afterwards.
 
     width, height: of the photo, in pixels, where the job is done
+    coverage: share of the result that is covered, 0-1, where the job is done
+    box: the smallest window in it that holds all that shows; None where nobody was found
     error: why it failed, else None; its text names the photo or the file that could not be written
     timings: milliseconds by stage
     """
@@ -54,11 +56,13 @@ class Result:
     status: Status
     width: int = 0
     height: int = 0
+    coverage: float = 0.0
+    box: Box | None = None
     error: BshmError | None = None
     timings: Timings = field(default_factory=dict)
 
 
-def do_one(job: Job, matting: Matting, recipe: Recipe, skip_existing: bool = False) -> Result:
+def do_one(job: Job, matting: AlphaMatting, recipe: Recipe, skip_existing: bool = False) -> Result:
     """Do one job, one step after the other. Whatever one photo meets is in the result."""
     task = _Task(job, recipe)
     try:
@@ -73,7 +77,7 @@ def do_one(job: Job, matting: Matting, recipe: Recipe, skip_existing: bool = Fal
 
 def run_all(
     jobs: Iterable[Job],
-    load_matting: Callable[[], Matting],
+    load_matting: Callable[[], AlphaMatting],
     report: Callable[[Result], None],
     recipe: Recipe,
     skip_existing: bool = False,
@@ -82,9 +86,13 @@ def run_all(
     """Do every job and report each result, in order, from the calling thread.
 
     ``load_matting`` is called once, while the first photos are being read, and not at all when
-    nothing is to be rendered. A photo that fails is reported and the others go on.
+    nothing is to be rendered. A photo that fails is reported and the others go on; but after one
+    that failed because the disk is full, the run ends, and the rest is not reported.
     ``stop_if_asked`` is called now and then; when it raises, what is being written is finished and
     reported before that goes on.
+
+    Raises OutputError where the folder of the first cutout cannot be written to, before anything
+    is loaded; and what ``load_matting`` raises.
     """
     jobs = list(jobs)
     for folder in {job.output.parent for job in jobs if job.output}:
@@ -93,12 +101,18 @@ def run_all(
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
     reader = _Reader(fetchers, decoder, OverwriteGuard(jobs), skip_existing)
     writes: deque[Future[Result]] = deque()
-    matting: Matting | None = None
+    matting: AlphaMatting | None = None
+    disk_is_full = False
 
     def report_first() -> None:
+        nonlocal disk_is_full
         while not writes[0].done():
             wait([writes[0]], PATIENCE_S)
-        report(writes.popleft().result())
+        result = writes.popleft().result()
+        full = result.error is not None and result.error.code == "disk_full"
+        if not (full and disk_is_full):  # one that was under way is left to do, as the others are
+            report(result)
+        disk_is_full = disk_is_full or full
 
     try:
         for task, photo in reader.read_ahead(_Task(job, recipe) for job in jobs):
@@ -107,6 +121,8 @@ def run_all(
                 writes.append(writer.submit(lambda known: known, photo))
             else:
                 if matting is None:
+                    if task.job.output is not None:
+                        disk.try_folder(task.job.output)
                     with collect(task.timings), measure("load"):
                         matting = load_matting()
                 while not photo.done():  # a photo that is long in coming
@@ -118,6 +134,8 @@ def run_all(
                 writes.append(_render(task, photo, matting, writer))
             while len(writes) > WRITE_BEHIND:
                 report_first()
+            if disk_is_full:
+                break
         while writes:
             report_first()
         stop_if_asked()
@@ -133,7 +151,7 @@ def run_all(
 
 
 def _render(
-    task: _Task, photo: Future[Photo], matting: Matting, writer: ThreadPoolExecutor
+    task: _Task, photo: Future[Photo], matting: AlphaMatting, writer: ThreadPoolExecutor
 ) -> Future[Result]:
     """Render one photo here and leave its writing to the writer."""
     try:
@@ -149,7 +167,7 @@ class _Task:
     def __init__(self, job: Job, recipe: Recipe) -> None:
         self.job, self.recipe = job, recipe
         self.timings: Timings = {}
-        self.mark = ""  # what the output is to say of its photo
+        self.mark = self.matte_mark = ""  # what the outputs are to say of their photo
         self.width = self.height = 0
 
     def known(self, guard: OverwriteGuard, skip_existing: bool) -> Result | None:
@@ -165,6 +183,8 @@ class _Task:
     def read(self) -> bytes:
         with collect(self.timings), measure("read"):
             self.mark = outputs.mark(self.job.source, self.recipe)
+            if self.job.matte:
+                self.matte_mark = outputs.mark(self.job.source, self.recipe.of_matte())
             return self.job.source.read()
 
     def decode(self, data: bytes) -> Photo:
@@ -173,7 +193,7 @@ class _Task:
         self.height, self.width = photo.rgb.shape[:2]
         return photo
 
-    def render(self, photo: Photo, matting: Matting) -> Cutout:
+    def render(self, photo: Photo, matting: AlphaMatting) -> Cutout:
         with collect(self.timings):
             return pipeline.render(photo, matting, self.recipe)
 
@@ -181,10 +201,22 @@ class _Task:
         """Encode and write; the result either way."""
         try:
             with collect(self.timings), measure("write"):
-                self.job.write(cutout.encode(self.mark))
+                if self.job.matte:
+                    matte = Cutout(cutout.matte).encode(mark=self.matte_mark)
+                    disk.write_atomic(self.job.matte, matte)
+                self.job.write(cutout.encode(self.recipe.format, mark=self.mark))
         except Exception as error:  # logged by `failed`
             return self.failed(error)
-        return Result(self.job, Status.DONE, self.width, self.height, timings=self.timings)
+        box = cutout.box
+        return Result(
+            self.job,
+            Status.DONE,
+            self.width,
+            self.height,
+            cutout.coverage if box else 0.0,
+            box,
+            timings=self.timings,
+        )
 
     def failed(self, error: Exception) -> Result:
         """The result of a step that raised; the error names the photo, in one line."""

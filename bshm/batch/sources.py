@@ -21,13 +21,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from bshm import disk
 from bshm.batch.names import natural, printable, safe_stem
 from bshm.batch.web import LIMITS, Limits, Web
-from bshm.codec import png
-from bshm.errors import InputError
-
-EXTENSIONS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
-    *(".heic", ".heif", ".hif", ".avif"),
-)
+from bshm.codec import marks
+from bshm.codec.formats import EXTENSIONS
+from bshm.errors import InputError, without_secrets
 
 
 class Kind(enum.Enum):
@@ -51,6 +47,7 @@ class Source:
     read: gives the file's bytes; raises InputError
     kind: where they come from
     path: of a local file, else None
+    address: of a photo on the web, without its password, else empty; it may hold other secrets
     parent: folder of the output, relative: where the photo was below the folder that was named,
         when looking into folders below
     """
@@ -61,6 +58,7 @@ class Source:
     kind: Kind
     path: Path | None = None
     parent: PurePath = field(default_factory=PurePath)
+    address: str = field(default="", repr=False)
 
 
 def expand(
@@ -90,6 +88,7 @@ def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[S
     if scheme:
         try:
             address = urlsplit(named)
+            _ = address.port  # raises ValueError where it is no number, as in user:pass/word@host
         except ValueError:
             return [_unreadable(named, "is not a valid address", "bad_address")]
         if address.scheme in ("http", "https"):
@@ -114,12 +113,12 @@ def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[S
 def _address(url: str, address: SplitResult, web: Web) -> Source:
     """A photo to fetch; the output's name comes from the URL's path, never from its query."""
     if not address.hostname:
-        return _unreadable(address._replace(netloc="").geturl(), "names no host", "bad_address")
-    # Names are printed and logged: no passwords in them.
-    shown = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+        return _unreadable(url, "names no host", "bad_address")
+    name = printable(without_secrets(url))
+    bare = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
     last = unquote(address.path.rstrip("/").rpartition("/")[2])
     stem = safe_stem(os.path.splitext(last)[0] or address.hostname or "photo")
-    return Source(printable(shown), stem, partial(web.read, url, printable(shown)), Kind.URL)
+    return Source(name, stem, partial(web.read, url, name), Kind.URL, address=printable(bare))
 
 
 def _file(path: str, parent: PurePath, limit: int) -> Source:
@@ -129,6 +128,7 @@ def _file(path: str, parent: PurePath, limit: int) -> Source:
 
 
 def _unreadable(named: str, reason: str, code: str) -> Source:
+    named = without_secrets(named)
     name = printable(named) or "''"
 
     def read() -> NoReturn:
@@ -163,7 +163,7 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
         for entry in entries:
             if not (_is_photo_name(entry.name) and _is_file(entry)):
                 continue
-            if _is_output(entry.path):
+            if marks.is_own(Path(entry.path)):
                 ours = True
                 continue
             yield _file(entry.path, parent, limit)
@@ -194,16 +194,33 @@ def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
             yield from _folder(folder, recursive, limit)
         return
     named = [path for path in found if _is_photo_name(path)] or found
-    photos = [path for path in named if not _is_output(path)]
+    photos = [path for path in named if not marks.is_own(Path(path))]
     for path in photos:
         parent = PurePath(os.path.relpath(os.path.dirname(path) or ".", root or "."))
         below = recursive and ".." not in parent.parts
         yield _file(path, parent if below else PurePath(), limit)
-    if not photos:
+    closed = list(_closed(glob.escape(root) + pattern[len(root) :]))
+    yield from closed
+    if not photos and not closed:
         if found:
             yield _unreadable(pattern, _ONLY_OURS, "only_cutouts")
         else:
             yield _unreadable(pattern, "nothing matches this pattern", "not_found")
+
+
+def _closed(pattern: str) -> Iterator[Source]:
+    """The folders that a pattern leads to and that may not be listed: glob passes over them."""
+    above, name = os.path.split(pattern)
+    if above == pattern:
+        return
+    if glob.has_magic(above):
+        yield from _closed(above)
+    for folder in _matches(above) if glob.has_magic(name) and above else ():
+        try:
+            if os.path.isdir(folder):
+                os.scandir(folder).close()
+        except OSError as error:
+            yield _unreadable(folder, "cannot be listed: %s" % error.strerror, "unreadable")
 
 
 def _matches(pattern: str) -> Iterator[str]:
@@ -246,10 +263,6 @@ def _visible(folder: str) -> list[os.DirEntry]:
 
 def _is_photo_name(path: str) -> bool:
     return path.lower().endswith(EXTENSIONS)
-
-
-def _is_output(path: str) -> bool:
-    return path.lower().endswith(".png") and png.is_own_png(Path(path))
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from bshm import __version__
 from bshm.batch.names import printable
-from bshm.errors import InputError, root_cause
+from bshm.errors import InputError, root_cause, without_secrets_in
 
 if TYPE_CHECKING:
     import requests
@@ -36,13 +36,21 @@ LIMITS = Limits()
 
 
 class _Trouble(Exception):
-    """What may be over soon: str() is the reason, ``pause_s`` what the server asks to wait."""
+    """What may be over soon: str() is the reason.
+
+    pause_s: what the server asks to wait
+    asked: that in the server's own words
+    """
 
     def __init__(
-        self, reason: str, pause_s: float | None = None, code: str = "not_fetched"
+        self,
+        reason: str,
+        pause_s: float | None = None,
+        code: str = "not_fetched",
+        asked: str = "",
     ) -> None:
         super().__init__(reason)
-        self.pause_s, self.code = pause_s, code
+        self.pause_s, self.code, self.asked = pause_s, code, asked
 
 
 class Web:
@@ -95,7 +103,7 @@ class Web:
                 reason, code, retry_after = str(trouble), trouble.code, trouble.pause_s or 0
                 pause = max(retry_after, self.limits.backoff_s * 2**tried)
                 if retry_after > self.limits.retry_after_s:
-                    reason += " and asks to wait %g s" % round(retry_after)
+                    reason += " and asks to wait " + trouble.asked
                     break
                 if time.monotonic() + pause > deadline:
                     break
@@ -126,8 +134,7 @@ class Web:
         except requests.exceptions.ChunkedEncodingError as error:
             raise _Trouble("the download broke off") from error
         except (OSError, HTTPError, ValueError) as error:  # requests' own errors are OSErrors
-            secret = urlsplit(url).netloc.rpartition("@")[0]
-            cause = root_cause(error).replace(secret + "@", "") if secret else root_cause(error)
+            cause = without_secrets_in(root_cause(error).replace(url, name))
             reason = "cannot be fetched: %s" % printable(cause)
             if _may_pass(error):
                 raise _Trouble(reason) from error
@@ -146,7 +153,9 @@ class Web:
             )
             pause = _asks_to_wait(response)
             if response.status_code >= 500 or (response.status_code == 429 and pause is not None):
-                raise _Trouble("the server says " + status_line, pause, "http_error")
+                asked = printable(response.headers.get("Retry-After", ""))[:80]
+                asked = asked + " s" if asked.isdigit() else "until " + asked
+                raise _Trouble("the server says " + status_line, pause, "http_error", asked)
             raise InputError("the server says " + status_line, name, "http_error")
         declared = re.fullmatch(r"[0-9]{1,18}", response.headers.get("Content-Length", ""))
         if declared and int(declared.group()) > limit:

@@ -15,5 +15,5 @@ def run(arguments: list[str]) -> int:
     terminal.check_installation()
     with terminal.without_chatter(terminal.verbose(False)):
         written = convert.convert(args.graph, args.model)
-    terminal.print_line(str(written))
+    terminal.print_text(str(written))
     return terminal.OK

@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bshm.cli import network, signals, terminal
+from bshm.cli import form, network, signals, terminal
 from bshm.cli.cut_flags import SAMPLE, build_parser, parse
-from bshm.errors import BshmError
+from bshm.errors import BshmError, lacks_memory
 from bshm.timing import STAGES, Timings
 
 if TYPE_CHECKING:
     from bshm.batch.outputs import Job
     from bshm.batch.run import Result
-    from bshm.matting import Matting
+    from bshm.matting import AlphaMatting
     from bshm.pipeline import Recipe
 
 VISIBLE_LINES = 20  # lines of a terminal that are surely in sight
@@ -29,31 +29,30 @@ def run(arguments: list[str]) -> int:
     args = parse(parser, arguments)
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
-    from bshm.pipeline import Recipe
+    recipe = form.recipe(args, parser)
+    jobs = _plan(args, parser, recipe)
+    with terminal.alone_on_stderr(args.verbose):
+        return _run(args, jobs, recipe)
 
-    recipe = Recipe(only_alpha=args.only_alpha, max_pixels=int(args.max_pixels * 1e6))
-    return _run(args, _plan(args, parser), recipe)
 
-
-def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Job]:
+def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Recipe) -> list[Job]:
     """The photos that are named, and where the cutout of each goes."""
     from bshm.batch import outputs, sources
 
     photos = sources.expand(args.photos or [_sample()], args.recursive)
     if args.output is None:
-        return list(outputs.plan(photos, Path(args.output_dir)))
+        folder, name = Path(args.output_dir), form.stem(args.name)
+        return list(outputs.plan(photos, folder, name, recipe.format, args.both, args.force))
     if len(photos) != 1:
         parser.error("-o takes one photo, got %d; use -d for several" % len(photos))
     if args.output.endswith(("/", os.sep)):
         parser.error("-o takes a file, got the folder %s; use -d for folders" % args.output)
-    ending = os.path.splitext(args.output)[1].lower()
-    if ending != ".png" and ending in sources.EXTENSIONS:
-        parser.error("-o writes a PNG, got %s; name it .png" % args.output)
     if args.output != "-":
         path = Path(args.output)
-        return [outputs.to_file(photos[0], path, may_replace_foreign_file=True)]
+        matte = path.with_name(path.stem + outputs.MATTE_ENDING) if args.both else None
+        return [outputs.to_file(photos[0], path, True, matte, args.force)]
     if args.json:
-        parser.error("-o - and --json both want stdout; write the PNG to a file")
+        parser.error("-o - and --json both want stdout; write the picture to a file")
     return [outputs.Job(photos[0], terminal.write_stdout)]
 
 
@@ -68,7 +67,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
 
     report = _Report(args, len(jobs))
 
-    def load_matting() -> Matting:
+    def load_matting() -> AlphaMatting:
         with report.bar.aside():
             return network.load(args)
 
@@ -86,8 +85,13 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipe: Recipe) -> int:
             report.bar.close()
             terminal.say(terminal.with_hint(error))
             _leave(terminal.FAILED)
-    report.sum_up(len(jobs))
-    return terminal.FAILED if report.counts["failed"] else terminal.OK
+        except (MemoryError, RuntimeError) as error:  # between the photos, such as for a thread
+            if not lacks_memory(error):
+                raise
+            report.bar.close()
+            terminal.say("there is not enough memory: %s" % (str(error) or "none is left"))
+            _leave(terminal.FAILED)
+    return report.sum_up(len(jobs))
 
 
 def _leave(code: int) -> NoReturn:
@@ -102,6 +106,7 @@ class _Report:
         self.args = args
         self.bar = terminal.progress(jobs, args.quiet)
         self.counts = {"done": 0, "skipped": 0, "failed": 0}
+        self.empty = 0
         self.total: Timings = {}
         self.failures: list[str] = []
 
@@ -114,6 +119,8 @@ class _Report:
                 self.total[stage] = self.total.get(stage, 0.0) + spent
         if result.error:
             self.failures.append(terminal.with_hint(result.error))
+        if _is_empty(result):
+            self.empty += 1
         if status != "skipped" or self.args.json or self.args.verbose:
             with self.bar.aside():
                 self._print(result)
@@ -122,27 +129,44 @@ class _Report:
     def _print(self, result: Result) -> None:
         if result.error:
             terminal.say(self.failures[-1])
+        if _is_empty(result) and (self.args.fail_empty or not self.args.quiet):
+            name = result.job.source.name
+            terminal.say("%s: nobody was found, the cutout is empty" % name)
         if self.args.json:
-            terminal.print_line(json.dumps(_record(result)))
+            terminal.print_text(json.dumps(_record(result)))
         elif result.status.value == "done" and result.job.output is not None:
-            terminal.print_line(str(result.job.output))
+            for path in filter(None, (result.job.output, result.job.matte)):
+                terminal.print_path(path, "\0" if self.args.null else "\n")
         elif result.status.value == "skipped" and self.args.verbose:
             terminal.say("%s: already done" % result.job.source.name)
 
-    def sum_up(self, jobs: int) -> None:
-        """Tell where the time went, if that was asked, and what became of all photos."""
+    def sum_up(self, jobs: int) -> int:
+        """Tell where the time went, if that was asked, and what became of all; the exit code."""
         if self.args.timing and self.total:
             _print_timing(self.total, self.counts["done"])
-        if jobs > 1 and not self.args.quiet:
+        left = jobs - sum(self.counts.values())
+        if left:
+            tally = "%(done)d done, %(failed)d failed" % self.counts
+            advice = "make room, then go on with --skip-existing"
+            terminal.say("stopped: %s, %d left; %s" % (tally, left, advice))
+        elif jobs > 1 and not self.args.quiet:
             if jobs > VISIBLE_LINES:  # the lines above are long out of sight
                 self._say_again()
-            terminal.say("%(done)d done, %(skipped)d skipped, %(failed)d failed" % self.counts)
+            tally = "%(done)d done, %(skipped)d skipped, %(failed)d failed" % self.counts
+            terminal.say(tally + (", %d of them empty" % self.empty if self.empty else ""))
+        failed = self.counts["failed"] or left or (self.args.fail_empty and self.empty)
+        return terminal.FAILED if failed else terminal.OK
 
     def _say_again(self) -> None:
         for line in self.failures[:VISIBLE_LINES]:
             terminal.say("failed: " + line)
         if len(self.failures) > VISIBLE_LINES:
             terminal.say("failed: %d more, named above" % (len(self.failures) - VISIBLE_LINES))
+
+
+def _is_empty(result: Result) -> bool:
+    """Whether nobody was found on a photo that was matted."""
+    return result.status.value == "done" and result.box is None
 
 
 def _record(result: Result) -> dict[str, Any]:
@@ -154,8 +178,12 @@ def _record(result: Result) -> dict[str, Any]:
         "output": None if output is None or result.error else str(output),
         "status": result.status.value,
     }
+    if result.job.matte:
+        record["matte"] = None if result.error else str(result.job.matte)
     if result.width:
         record.update(width=result.width, height=result.height)
+        record["coverage"] = round(result.coverage, 4)
+        record["box"] = result.box and result.box._asdict()
     if result.error:
         record["error"] = terminal.with_hint(result.error)
     record["ms"] = {stage: round(spent, 1) for stage, spent in result.timings.items()}

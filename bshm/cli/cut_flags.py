@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 
 from bshm import __version__
-from bshm.cli import flags
+from bshm.cli import flags, form
 from bshm.cli.main import COMMANDS
 from bshm.codec.decode import MAX_PIXELS
+from bshm.errors import without_secrets
 
 SAMPLE, RESULTS = "./image-matting/1.png", "./results"  # where nothing is named
 
@@ -35,7 +37,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser = flags.parser(
         "",
         "Cut people out of photos: RGBA PNGs with soft hair and clean edges.",
-        parents=[_photo_flags(), _result_flags(), flags.model_flags(), flags.volume_flags()],
+        parents=[
+            _photo_flags(),
+            _result_flags(),
+            form.form_flags(),
+            flags.model_flags(),
+            flags.volume_flags(),
+        ],
         usage=USAGE,
         epilog=EPILOG % "\n".join("  bshm %-9s %s" % command for command in COMMANDS.items()),
     )
@@ -81,12 +89,23 @@ def _result_flags() -> argparse.ArgumentParser:
         metavar="FILE",
         help="instead of -d: write the one cutout to FILE, or - for stdout",
     )
-    add("--only-alpha", action="store_true", help="write the matte alone, as a grey PNG")
+    add("--only-alpha", action="store_true", help="write the matte alone, in grey")
     add(
         "--skip-existing",
         action="store_true",
         help="leave out photos whose finished cutout is there",
     )
+    add(
+        "--force",
+        action="store_true",
+        help="replace files in -d that bshm did not make, or that were changed since",
+    )
+    add(
+        "--fail-empty",
+        action="store_true",
+        help="exit code 1 also where nobody was found on a photo",
+    )
+    add("--null", action="store_true", help="or -0: end the paths on stdout by NUL, for xargs -0")
     add("--json", action="store_true", help="print one JSON line a photo instead of its path")
     add("--timing", action="store_true", help="print where the time went, in ms, to stderr")
     return parent
@@ -94,6 +113,8 @@ def _result_flags() -> argparse.ArgumentParser:
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
     """Parse the arguments, or leave; ``args.photos`` has those of ``-i``, too."""
+    # With a flag -0, argparse would take the value of `--threads -1` for a flag, too.
+    arguments = ["--null" if argument == "-0" else argument for argument in arguments]
     args, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         known = [flag for action in parser._actions for flag in action.option_strings]
@@ -111,6 +132,9 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
         parser.error("-d takes a folder, got an empty name; for this one say -d .")
     if args.output == "":
         parser.error("-o takes a file, got an empty name")
+    for flag, place in (("-d", args.output_dir), ("-o", args.output or "")):
+        if re.match("[a-z][a-z0-9+.-]+://", place, re.IGNORECASE):
+            parser.error("%s takes a path, got the address %s" % (flag, without_secrets(place)))
     return args
 
 

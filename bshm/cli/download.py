@@ -14,5 +14,5 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("model", nargs="?", default=weights.RELEASED, help="(default: %(default)s)")
     parser.add_argument("--revision", metavar="TAG", help=REVISION)
     args = parser.parse_args(arguments)
-    terminal.print_line(str(weights.download(args.model, args.revision)))
+    terminal.print_text(str(weights.download(args.model, args.revision)))
     return terminal.OK

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, Sequence
+import sys
+from typing import Any, NoReturn, Sequence
 
+from bshm.batch.names import printable
+from bshm.cli import terminal
+from bshm.errors import without_secrets_in
 from bshm.model.engine import DEVICES, ENGINE_PACKAGES
 
 
@@ -19,13 +23,26 @@ def parser(
     **options: Any,
 ) -> argparse.ArgumentParser:
     """The parser of a command: ``bshm`` and its name, or ``bshm`` alone where that is empty."""
-    return argparse.ArgumentParser(
+    return _Parser(
         prog=("bshm " + command).rstrip(),
         description=description,
         parents=list(parents),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         **options,
     )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Help is on stdout whole, or that is an error; complaints show no secrets and no orders."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:
+            terminal.print_text(message, end="")
+        else:
+            super()._print_message(message, file)
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(without_secrets_in(message)))
 
 
 def model_flags() -> argparse.ArgumentParser:

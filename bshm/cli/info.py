@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
     flags.parser("info", "Print what belongs in a bug report.").parse_args(arguments)
     with terminal.without_chatter(terminal.verbose(False)):
         report = "\n".join("%-12s %s" % fact for fact in _facts())
-    terminal.print_line(report)
+    terminal.print_text(report)
     return terminal.OK
 
 
@@ -47,9 +47,9 @@ def _facts() -> Iterator[tuple[str, str]]:
     yield "engines", ", ".join(installed()) or "none: pip install onnxruntime"
     yield from (("gpu", gpu) for gpu in _gpus())
     try:
-        from bshm.matting import Matting
+        from bshm.matting import AlphaMatting
 
-        with Matting() as matting:
+        with AlphaMatting() as matting:
             chosen = matting.weights
             why = terminal.with_hint(BshmError(chosen.why, code=chosen.code))
             yield "weights", "%s: %s (%s)" % (chosen.name, chosen.path, why)

@@ -30,11 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     terminal.fill_closed_streams()
     try:
-        if arguments and arguments[0] in COMMANDS:
-            return run(arguments[0], arguments[1:])
-        if arguments and not os.path.lexists(arguments[0]):
-            _refuse_near_miss(arguments[0])
-        return run("cut", arguments)
+        with terminal.without_warnings():
+            if arguments and arguments[0] in COMMANDS:
+                return run(arguments[0], arguments[1:])
+            if arguments and not os.path.lexists(arguments[0]):
+                _refuse_near_miss(arguments[0])
+            return run("cut", arguments)
     except BshmError as error:
         terminal.say(terminal.with_hint(error))
         return terminal.FAILED

@@ -5,10 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from typing import Callable, Iterator
 
 INTERRUPTED = 130  # exit code
 GRACE_S = 30  # seconds for what is being written when a signal comes
+
+
+def leave_at_once() -> None:
+    """Let Ctrl-C end the process now: nothing is begun before `terminable` takes over.
+
+    The KeyboardInterrupt of Python would end in a traceback of whichever import it meets, or be
+    taken for a package that does not load.
+    """
+
+    def leave(*_: object) -> None:
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: in the midst of a line
+            print("bshm: interrupted", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)
+
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, leave)
 
 
 @contextlib.contextmanager

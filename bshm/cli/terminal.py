@@ -9,9 +9,12 @@ import logging
 import os
 import select
 import sys
+import warnings
+from pathlib import Path
 from typing import Any, ContextManager, Iterator
 
-from bshm.errors import BshmError, OutputError, root_cause
+from bshm.batch.names import printable
+from bshm.errors import BshmError, OutputError, lacks_memory, root_cause, without_secrets_in
 
 OK, FAILED, WRONG_USAGE = 0, 1, 2  # exit codes
 # errno values that mean the reader of our output has gone (EINVAL on Windows).
@@ -23,7 +26,7 @@ HINTS = {
     "no_photos_here": "--recursive looks into the folders below",
     "too_many_pixels": "--max-pixels raises it",
     "would_overwrite_input": "choose another folder with -d",
-    "foreign_file": "choose another folder with -d",
+    "foreign_file": "--force replaces it, -d names another folder",
     "would_overwrite_film": "choose another name with -o",
     "unknown_format": "--format names one",
     "needs_av": "pip install 'bshm[video]'",
@@ -39,7 +42,8 @@ HINTS = {
 def with_hint(error: BshmError) -> str:
     """An error in one line, with what can be done about it."""
     hint = HINTS.get(error.code)
-    return "%s; %s" % (error, hint.format(subject=error.subject)) if hint else str(error)
+    line = "%s; %s" % (error, hint.format(subject=error.subject)) if hint else str(error)
+    return without_secrets_in(line)
 
 
 def check_installation() -> None:
@@ -52,6 +56,9 @@ def check_installation() -> None:
             importlib.import_module(module)
         except Exception as error:
             logging.getLogger("bshm").debug("%s does not load", module, exc_info=True)
+            if lacks_memory(error):
+                reason = "there is not enough memory to load %s: %s" % (module, root_cause(error))
+                raise BshmError(reason, code="out_of_memory") from error
             raise BshmError(
                 "numpy, pillow or opencv-python-headless is missing or broken, install it again: "
                 + root_cause(error),
@@ -75,15 +82,21 @@ def verbose(asked: bool) -> bool:
 def say(line: str) -> None:
     """A line for stderr. Nobody may be there any more; the work goes on."""
     with contextlib.suppress(OSError):
-        print("bshm: " + line, file=sys.stderr, flush=True)
+        print("bshm: " + printable(line), file=sys.stderr, flush=True)
 
 
-def print_line(line: str) -> None:
-    """A line for stdout. Whoever reads there may leave, as ``head`` does: the work goes on."""
+def print_path(path: Path, end: str = "\n") -> None:
+    """A path for stdout, as it is, also one that is not text; a terminal is not told its orders."""
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    print_text(printable(str(path)) if on_terminal else str(path), end)
+
+
+def print_text(text: str, end: str = "\n") -> None:
+    """Lines for stdout. Whoever reads there may leave, as ``head`` does: the work goes on."""
     if sys.stdout is None:  # closed by the shell: only the files are wanted
         return
     try:
-        write_stdout(os.fsencode(line) + b"\n")  # paths as they are, also those that are not text
+        write_stdout(os.fsencode(text + end))
     except OutputError as error:
         if getattr(error.__cause__, "errno", 0) not in READER_LEFT_ERRNOS:
             raise
@@ -128,15 +141,44 @@ def without_chatter(verbose: bool) -> ContextManager[None]:
 
 @contextlib.contextmanager
 def _without_stderr() -> Iterator[None]:
-    """Nothing on stderr meanwhile, not even from libraries that write to its descriptor."""
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    """Nothing on stderr meanwhile, of Python's or of libraries' that write to its descriptor."""
+    with _own_stderr(), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
+
+
+def alone_on_stderr(verbose: bool) -> ContextManager[None]:
+    """Keep off stderr what libraries write past Python, as libtiff does of each damaged file."""
+    return contextlib.nullcontext() if verbose else _own_stderr()
+
+
+@contextlib.contextmanager
+def _own_stderr() -> Iterator[None]:
+    """Python's stderr has a descriptor of its own meanwhile, and number 2 leads nowhere."""
+    before, saved, nowhere = sys.stderr, os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
+    sys.stderr = open(saved, "w", 1, before.encoding, "backslashreplace")  # noqa: SIM115
     try:
         yield
     finally:
         os.dup2(saved, 2)
-        os.close(saved)
+        with contextlib.suppress(OSError):  # nobody may be there any more
+            sys.stderr.close()
+        sys.stderr = before
         os.close(nowhere)
+
+
+@contextlib.contextmanager
+def without_warnings() -> Iterator[None]:
+    """Only we speak: no library's warnings, nor its log, which may hold whole addresses."""
+    log, silent = logging.getLogger(), logging.NullHandler()
+    log.addHandler(silent)
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            log.removeHandler(silent)
 
 
 def progress(count: int | None, quiet: bool, unit: str = "photo") -> Any:

@@ -11,5 +11,5 @@ def run(arguments: list[str]) -> int:
     parser = flags.parser("verify", "Check fetched weights against their recorded sha256.")
     parser.add_argument("model", nargs="?", default=weights.RELEASED, help="(default: %(default)s)")
     args = parser.parse_args(arguments)
-    terminal.print_line("%s: whole" % weights.verify(args.model))
+    terminal.print_text("%s: whole" % weights.verify(args.model))
     return terminal.OK

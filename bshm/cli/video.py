@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bshm.cli import flags, network, signals, terminal
@@ -149,5 +150,5 @@ def _sum_up(made: Made, order: Order, quiet: bool) -> int:
     for fault in made.faults:
         terminal.say("%s: %s; what could be read is written" % (order.source, fault))
     if order.output != "-":
-        terminal.print_line(order.output)
+        terminal.print_path(Path(order.output))
     return terminal.FAILED if made.faults else terminal.OK

@@ -78,6 +78,22 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
             raise InputError(reason, name, code) from error
 
 
+def from_picture(picture: Any, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
+    """The photo in a Pillow picture, which stays as it is: upright, with transparency and profile.
+
+    Takes and raises the same as :func:`decode`; ``picture`` is loaded if it was not yet.
+    """
+    kind = picture.format or picture.mode
+    _check_pixels(picture.size, name, max_pixels)
+    with pillow_settings.no_warnings, pillow_settings.allow_pixels(picture.size):
+        try:
+            picture.load()
+            return _photo(picture)
+        except _DECODER_ERRORS as error:
+            reason, code = _verdict(kind, error)
+            raise InputError(reason, name, code) from error
+
+
 def _verdict(kind: str, error: Exception) -> tuple[str, str]:
     """What is wrong with a file that a plugin gave up on, and the code of that."""
     reason = " ".join(str(error).split())[:120] or type(error).__name__
@@ -96,7 +112,7 @@ def _check_pixels(size: tuple[int, int] | None, name: str, max_pixels: int) -> N
         raise InputError("the picture is empty (%d×%d pixels)" % (width, height), name, "damaged")
     if width * height > max_pixels:
         raise InputError(
-            "%d×%d is %.1f megapixels, over the limit of %.1f"
+            "%d×%d is %.4g megapixels, over the limit of %.4g"
             % (width, height, width * height / 1e6, max_pixels / 1e6),
             name,
             "too_many_pixels",
@@ -120,10 +136,9 @@ def _photo(picture: Any) -> Photo:
 
     orientation, profile = _orientation(picture), _profile(picture)
     key = picture.info.get("transparency")
-    if picture.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
-        # The key has 16 bits, the pixels that Pillow made of them have 8: they cannot be compared.
-        del picture.info["transparency"]
-    transparent = picture.mode[-1] in "Aa" or "transparency" in picture.info
+    # A key of 16 bits cannot be compared with the pixels of 8 that Pillow made.
+    ignored = picture.mode == "RGB" and isinstance(key, tuple) and max(key) > 255
+    transparent = picture.mode[-1] in "Aa" or (key is not None and not ignored)
     deep = picture.mode[:1] in "IF"
     eight_bits = _DeepGrey(picture).convert if deep else lambda stripe: stripe
     to_rgb, icc = _to_rgb("L" if deep else picture.mode, profile)
@@ -132,6 +147,8 @@ def _photo(picture: Any) -> Photo:
     rgb = np.empty((*shape, 3), np.uint8)
     alpha = np.empty(shape, np.uint8) if transparent else None
     for top, bottom, stripe in _stripes(picture):
+        if ignored:
+            del stripe.info["transparency"]
         stripe = eight_bits(stripe)
         if orientation in _TURNS:
             stripe = stripe.transpose(_TURNS[orientation])

@@ -9,7 +9,7 @@ import struct
 from io import BytesIO
 from typing import Any, Callable
 
-from bshm.errors import InputError
+from bshm.errors import InputError, install_extra
 
 # Formats by their first bytes, and the name of Pillow's plugin.
 _FORMATS = (
@@ -21,6 +21,11 @@ _FORMATS = (
     ("BMP", rb"BM", "Bmp"),
     ("AVIF", rb"....ftyp(avi[fs]|(mif1|msf1).{0,32}avif)", "Avif"),
     ("HEIC", rb"....ftyp(he[iv][cxms]|mif1|msf1)", ""),
+)
+# Endings of the names of photos, where a folder or an output is gone by them.
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"),
+    *(".heic", ".heif", ".hif", ".avif"),
 )
 RAW = "is a camera's raw file; export it as JPEG or TIFF"
 _FOREIGN = (
@@ -75,7 +80,7 @@ def opener(kind: str, plugin: str, name: str) -> Callable[[BytesIO], Any]:
     with contextlib.suppress(ImportError, AttributeError):
         if kind == "AVIF":  # Pillow reads it from 11.3 on, older releases of pillow-heif did
             return importlib.import_module("pillow_heif").AvifImageFile
-    remedy = 'pip install "bshm[heic]" (Python 3.8 or newer)'
+    remedy = install_extra("heic") + " (Python 3.8 or newer)"
     raise InputError("to read %s, run: %s" % (kind, remedy), name, "unsupported_format")
 
 

@@ -1,14 +1,9 @@
-"""PNGs: encoded, and recognised on disk by their mark.
-
-Importing this module does not load numpy.
-"""
+"""PNGs: encoded, and known again by their mark. Importing this module does not load numpy."""
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
 if TYPE_CHECKING:
@@ -19,6 +14,7 @@ _BEGIN = 33  # bytes of the signature and the header
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 # Start of an iTXt chunk with a mark: the keyword, not compressed, no language, no translation.
 _KEYWORD = b"bshm\0\0\0\0\0"
+_TEXT = _BEGIN + 8 + len(_KEYWORD)  # bytes before the text of the mark
 STRIPE_BYTES = 1 << 18  # bytes packed at a time, so that no second whole picture is made
 
 
@@ -30,15 +26,11 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
     whole picture in BGR order.
 
     icc: an RGB profile to embed; grey pixels take none
-    mark: a text to embed, which :func:`is_finished_png` compares and by which
-        :func:`is_own_png` recognises the file
+    mark: a text to embed, by which `bshm.codec.marks` knows the file again
 
     Raises ValueError for pixels of another type or shape.
     """
-    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 4)
-    if not fits or pixels.dtype.name != "uint8" or not pixels.size:
-        got = "%s %s" % (pixels.dtype, list(pixels.shape))
-        raise ValueError("expected uint8 [H, W] or [H, W, 4], got %s" % got)
+    check(pixels)
     height, width = pixels.shape[:2]
     grey = pixels.ndim == 2
     header = struct.pack(">IIBBBBB", width, height, 8, 0 if grey else 6, 0, 0, 0)
@@ -50,49 +42,32 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
     return b"".join([*parts, _END])
 
 
-def is_finished_png(path: Path, mark: str = "") -> bool:
-    """Whether a file is a whole PNG that :func:`encode_png` could have written, cheaply.
-
-    Only its head and its last bytes are read: a regular file, 8-bit grey or RGBA, with this
-    ``mark`` if one is given, that ends where a PNG ends. Raises nothing.
-    """
-    marked = _mark_chunk(mark)
-    try:
-        if not os.path.isfile(str(path)):  # opening a named pipe would block
-            return False
-        with open(str(path), "rb") as file:
-            head = file.read(_BEGIN + len(marked))
-            file.seek(-len(_END), os.SEEK_END)
-            tail = file.read()
-    except (OSError, ValueError):
-        return False
-    return _begins_like_ours(head) and head[_BEGIN:] == marked and tail == _END
+def check(pixels: np.ndarray) -> None:
+    """Raise ValueError for all but straight RGBA ``[H, W, 4]`` and grey ``[H, W]``, uint8."""
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 4)
+    if not fits or pixels.dtype.name != "uint8" or not pixels.size:
+        got = "%s %s" % (pixels.dtype, list(pixels.shape))
+        raise ValueError("expected uint8 [H, W] or [H, W, 4], got %s" % got)
 
 
-def is_own_png(path: Path) -> bool:
-    """Whether a file begins as what :func:`encode_png` writes with a mark, whichever it is.
-
-    Only its first bytes are read, for this is asked of every PNG in a folder. Raises nothing.
-    """
-    try:
-        if not os.path.isfile(str(path)):  # opening a named pipe would block
-            return False
-        with open(str(path), "rb") as file:
-            head = file.read(_BEGIN + 8 + len(_KEYWORD))
-    except (OSError, ValueError):
-        return False
-    return _begins_like_ours(head) and head[_BEGIN + 4 :] == b"iTXt" + _KEYWORD
-
-
-def _begins_like_ours(head: bytes) -> bool:
-    """The signature and the header of a PNG of 8-bit grey or RGBA that has pixels."""
+def mark_in(head: bytes) -> bytes | None:
+    """The mark in the beginning of a PNG that :func:`encode_png` wrote, else None."""
     header = head[16:29]
-    return (
+    ours = (
         head[:_BEGIN] == _SIGNATURE + _chunk(b"IHDR", header)
         and any(header[:4])
         and any(header[4:8])
         and header[8:] in (b"\x08\0\0\0\0", b"\x08\6\0\0\0")
     )
+    if not ours or head[_BEGIN + 4 : _TEXT] != b"iTXt" + _KEYWORD:
+        return None
+    end = _BEGIN + 8 + int.from_bytes(head[_BEGIN : _BEGIN + 4], "big")
+    return head[_TEXT:end]
+
+
+def is_whole(head: bytes, tail: bytes, size: int) -> bool:
+    """Whether a file with a mark ends where a PNG ends."""
+    return tail.endswith(_END)
 
 
 def _deflate(rows: np.ndarray, channels: int) -> Iterator[bytes]:

@@ -1,15 +1,19 @@
-"""Matting: loads weights once, then gives the alpha of any number of photos."""
+"""AlphaMatting: loads weights once, then gives the alpha of any number of photos."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
+import weakref
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn, TypeVar
 
 import cv2
 import numpy as np
 
-from bshm.matting import closer_look, edge_colours
+from bshm.errors import DeviceError
+from bshm.matting import closer_look
 from bshm.matting.upsample import upsample
 from bshm.model import engine as engines
 from bshm.model import weights as weight_files
@@ -20,6 +24,9 @@ from bshm.timing import measure
 # 896 × 512 of a 16:9 photo and 576 × 768 of a 3:4 portrait.
 CELL = 64
 MAX_CELLS = 128
+
+
+Self = TypeVar("Self", bound="AlphaMatting")
 
 
 class Look(NamedTuple):
@@ -33,42 +40,49 @@ class Look(NamedTuple):
     seen: np.ndarray
 
 
-class Matting:
-    """Cuts people out of photos. Safe to call from any number of threads; a context manager.
+class AlphaMatting:
+    """Alpha of photos. Safe to call from any number of threads; a context manager.
 
     At most ``threads`` photos are matted at once: more would gain nothing, and each takes memory.
     Further callers wait for their turn.
 
-    weights: ``auto`` (the released weights if they are in the cache, else the embedded ones),
-        ``bshm-lite`` (the embedded ones), a ``.onnx`` or ``.pb`` file, a model folder, or a hub id
-    device: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``
-    engine: ``auto``, ``onnx`` or ``tensorflow``
-    threads: CPU threads to use; 0 is all that affinity and the container's quota allow. Any other
-        number is set for OpenCV, too, and there holds for the whole process.
-
-    Raises ValueError (threads below 0), WeightsError (missing, damaged, not runnable here) and
-    DeviceError (a device or an engine that was asked for is not there or does not load). Never
-    opens a network connection.
+    weights: the `Weights` that were taken
+    device: what they run on, ``cpu``, ``cuda`` or ``tensorrt``
+    note: one line where ``auto`` had to do without a GPU that seemed to be there, else empty
     """
 
     def __init__(
         self,
         *,
-        weights: str = "auto",
+        weights: str | os.PathLike = "auto",
         device: str = "auto",
         engine: str = "auto",
         threads: int = 0,
     ) -> None:
+        """Load the weights. Opens no network connection.
+
+        weights: ``auto`` (the released weights if they are in the cache, else the embedded ones),
+            ``bshm-lite`` (the embedded ones), a ``.onnx`` or ``.pb`` file, a model folder, or a hub
+            id
+        device: ``auto``, ``cpu``, ``cuda`` or ``tensorrt``
+        engine: ``auto``, ``onnx`` or ``tensorflow``
+        threads: CPU threads to use; 0 is all that affinity and the container's quota allow. Any
+            other number is set for OpenCV, too, and there holds for the whole process.
+
+        Raises ValueError (threads below 0), WeightsError (missing, damaged, not runnable here) and
+        DeviceError (a device or an engine that was asked for is not there or does not load).
+        """
         if threads < 0:
             raise ValueError("expected a number of threads, 0 for all CPUs, got %d" % threads)
         if threads:
             cv2.setNumThreads(threads)
         threads = threads or cpu_limit()
-        self.weights = weight_files.resolve(weights, engines.choose(engine))
+        self.weights = weight_files.resolve(str(weights), engines.choose(engine))
         self._engine = engines.start(self.weights.engine, str(self.weights.path), device, threads)
         self._turn = threading.BoundedSemaphore(threads)
         self.device: str = self._engine.device
         self.note: str = self._engine.note
+        _loaded.add(self)
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
         """Matte of a photo: uint8 RGB ``[H, W, 3]`` -> float32 ``[H, W]`` in 0-1.
@@ -76,7 +90,11 @@ class Matting:
         Raises ValueError for arrays of another shape or type, DeviceError after `close` or where
         the engine fails, and WeightsError where the graph turns out to be none for matting.
         """
-        return self.second_look(self.first_look(rgb), rgb)
+        with self._turn:
+            return self._alpha(rgb)
+
+    def _alpha(self, rgb: np.ndarray) -> np.ndarray:
+        return self._second_look(self._first_look(rgb), rgb)
 
     def first_look(self, rgb: np.ndarray) -> Look:
         """What the network makes of a whole photo, at its working size: the first step of `alpha`.
@@ -84,9 +102,8 @@ class Matting:
         Takes and raises the same as :meth:`alpha`. Whoever knows more of the photo, as of a frame
         that follows others, may change what was seen before the second step.
         """
-        _check(rgb)
-        with self._turn, measure("forward"):
-            return self._look(rgb)
+        with self._turn:
+            return self._first_look(rgb)
 
     def second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
         """Matte of a photo from the first look at it: people small in the frame closer, edges anew.
@@ -94,26 +111,24 @@ class Matting:
         Takes the photo, returns and raises the same as :meth:`alpha`.
         """
         with self._turn:
-            boxes = closer_look.find_small_people(look.alpha, rgb.shape[:2])
+            return self._second_look(look, rgb)
+
+    def _first_look(self, rgb: np.ndarray) -> Look:
+        _check(rgb)
+        with measure("forward"):
+            return self._look(rgb)
+
+    def _second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
+        boxes = closer_look.find_small_people(look.alpha, rgb.shape[:2])
+        with measure("refine"):
+            alpha = upsample(look.alpha, rgb, look.seen)
+        for box in boxes:
+            closer = rgb[box.top : box.bottom, box.left : box.right]
+            with measure("forward"):
+                again = self._look(closer)
             with measure("refine"):
-                alpha = upsample(look.alpha, rgb, look.seen)
-            for box in boxes:
-                closer = rgb[box.top : box.bottom, box.left : box.right]
-                with measure("forward"):
-                    again = self._look(closer)
-                with measure("refine"):
-                    closer_look.blend(alpha, upsample(again.alpha, closer, again.seen), box)
-            return alpha
-
-    def cutout(self, rgb: np.ndarray) -> np.ndarray:
-        """Cutout of a photo: uint8 RGB ``[H, W, 3]`` -> uint8 RGBA ``[H, W, 4]``.
-
-        Straight alpha; colours at the edge are estimated free of the old background, and where
-        alpha is 0 they are 0. Takes and raises the same as :meth:`alpha`.
-        """
-        alpha = self.alpha(rgb)
-        with measure("foreground"):
-            return edge_colours.cutout(rgb, alpha)
+                closer_look.blend(alpha, upsample(again.alpha, closer, again.seen), box)
+        return alpha
 
     def _look(self, rgb: np.ndarray) -> Look:
         """A look at a photo or at a part of one."""
@@ -127,7 +142,10 @@ class Matting:
         """Free the engine's memory; the object cannot be used afterwards."""
         self._engine.close()
 
-    def __enter__(self) -> Matting:
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Matting does not leave its process: make one in each process")
+
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(
@@ -137,6 +155,37 @@ class Matting:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Elsewhere(engines.Engine):
+    """In place of an engine that stayed with the parent process: its threads are not here."""
+
+    def alpha(self, rgb: np.ndarray) -> np.ndarray:
+        raise DeviceError(
+            "this Matting was made before the process forked: make one in each process",
+            code="other_process",
+        )
+
+    def close(self) -> None:
+        pass
+
+
+_loaded: weakref.WeakSet[AlphaMatting] = weakref.WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """In a process that was forked: let go of all engines, and never free them.
+
+    ONNX Runtime would wait for its threads, which a fork does not copy, without end.
+    """
+    for matting in list(_loaded):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(matting._engine))
+        matting._engine = _Elsewhere()
+        matting._turn = threading.BoundedSemaphore()  # threads of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:

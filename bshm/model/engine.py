@@ -11,7 +11,7 @@ import importlib.util
 import logging
 from typing import TYPE_CHECKING
 
-from bshm.errors import DeviceError, WeightsError, root_cause
+from bshm.errors import DeviceError, WeightsError, lacks_memory, root_cause
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,6 +103,11 @@ def broken(name: str, error: Exception) -> DeviceError:
     Not always by an ImportError: of versions that do not fit together, protobuf raises TypeError
     and NumPy AttributeError.
     """
+    if lacks_memory(error):
+        return DeviceError(
+            "there is not enough memory to load the engine %s: %s" % (name, root_cause(error)),
+            code="out_of_memory",
+        )
     return DeviceError(
         "the engine %s needs the package %s, which does not load, install it again: %s"
         % (name, ENGINE_PACKAGES[name], root_cause(error)),

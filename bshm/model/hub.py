@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Iterator
 
-from bshm.errors import WeightsError
+from bshm.errors import WeightsError, without_secrets, without_secrets_in
 
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 
@@ -117,12 +117,12 @@ def lock(model_id: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet(bar: bool) -> Iterator[None]:
-    """The SDK's log off, its prints away from stdout, and its bar shown only if asked for."""
+    """The SDK's log and prints off, and its bar shown only if asked for."""
     hidden = contextlib.nullcontext() if bar else contextlib.redirect_stderr(io.StringIO())
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with hidden, contextlib.redirect_stdout(sys.stderr):
+        with hidden, contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
         logging.disable(disabled)
@@ -213,9 +213,10 @@ def _chain(error: BaseException) -> list[BaseException]:
 def _line(error: BaseException) -> str:
     """The first line of an error, or of the first of the errors it gathers."""
     error = next(iter(getattr(error, "failed_files", {}).values()), error)
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return without_secrets_in(line)[:200]  # characters; a server's whole answer may be in it
 
 
 def _endpoint() -> str:
     given = os.environ.get("MODELSCOPE_ENDPOINT") or os.environ.get("MODELSCOPE_DOMAIN")
-    return given or "www.modelscope.cn"
+    return without_secrets(given) if given else "www.modelscope.cn"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bshm.errors import DeviceError, WeightsError
+from bshm.errors import DeviceError, WeightsError, lacks_memory
 from bshm.model.cpus import cpu_limit
 from bshm.model.engine import CLOSED, DEVICES, INPUT, OUTPUT, Engine, alpha_of, broken, verbose
 
@@ -120,6 +120,9 @@ def _open(path: str, device: str, threads: int) -> Any:
             raise WeightsError(
                 "no such weights file: %s" % path, code="weights_not_found"
             ) from error
+        if lacks_memory(error):
+            reason = "there is not enough memory to load %s: %s" % (path, _first_line(error))
+            raise DeviceError(reason, code="out_of_memory") from error
         if device != "cpu" and not isinstance(error, (state.InvalidProtobuf, state.InvalidGraph)):
             reason = _missing_library(device) or _first_line(error)
             raise DeviceError(

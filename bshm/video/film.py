@@ -28,7 +28,7 @@ import numpy as np
 
 from bshm import __version__, disk, pipeline
 from bshm.errors import InputError, OutputError
-from bshm.matting import Look, Matting
+from bshm.matting import AlphaMatting, Look
 from bshm.pictures import Photo
 from bshm.pipeline import Recipe
 from bshm.video import animations, inlet
@@ -112,7 +112,7 @@ def open_film(source: str) -> Film | Animation:
     return (Animation if animations.is_animation(head) else Film)(source, source)
 
 
-def make(order: Order, matting: Matting, tell: Told = lambda done, expected: None) -> Made:
+def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected: None) -> Made:
     """Make a film; go on where an earlier run of the same order stopped.
 
     tell: called with each frame that is done, from this thread; what it raises ends the run
@@ -193,7 +193,7 @@ def _make_pngs(
     return ["png has no sound: it is left out"] if film.audio else []
 
 
-def _stream(order: Order, film: Film | Animation, matting: Matting, tell: Told) -> Made:
+def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: Told) -> Made:
     """Read and write in one go, with whatever sound comes between the frames."""
     form = order.form
     if not form.container or form.rewrites:
@@ -254,7 +254,7 @@ class _Unseekable:
 
 
 def _pictures(
-    order: Order, matting: Matting, frames: Iterable[Frame], before: State | None
+    order: Order, matting: AlphaMatting, frames: Iterable[Frame], before: State | None
 ) -> Iterator[Picture]:
     """Finished frames, in order; several are under way at once."""
 
@@ -299,7 +299,7 @@ def _folder(order: Order) -> Path:
     return path.with_name(".%s.bshm-parts" % path.name)
 
 
-def _identity(order: Order, matting: Matting) -> dict[str, Any]:
+def _identity(order: Order, matting: AlphaMatting) -> dict[str, Any]:
     """Whatever decides what the parts look like."""
     status = os.stat(order.source)
     with open(order.source, "rb") as file:

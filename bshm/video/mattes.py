@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple, TypeVar
 
 import numpy as np
 
-from bshm.matting import Look, Matting
+from bshm.matting import AlphaMatting, Look
 from bshm.video.steady import State, steady
 
 WORKERS = 2  # frames that are worked on at once, beside the one that is read or written
@@ -26,7 +26,7 @@ class Matted(NamedTuple):
 
 
 def frames(
-    matting: Matting, pictures: Iterable[np.ndarray], *, calm: bool = True
+    matting: AlphaMatting, pictures: Iterable[np.ndarray], *, calm: bool = True
 ) -> Iterator[Matted]:
     """Matte the frames of a film: for people who have a loop of their own.
 
@@ -35,7 +35,7 @@ def frames(
     calm: fit each matte to its neighbours, which takes one frame more of delay; False mattes each
         frame by itself
 
-    Raises what :meth:`Matting.alpha` raises. Closing the generator ends the work.
+    Raises what :meth:`bshm.Matting.alpha` raises. Closing the generator ends the work.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         tagged = ((rgb, rgb) for rgb in pictures)
@@ -45,7 +45,7 @@ def frames(
 
 def looks(
     pool: ThreadPoolExecutor,
-    matting: Matting,
+    matting: AlphaMatting,
     tagged: Iterable[tuple[Any, np.ndarray]],
     calm: bool,
     before: State | None = None,

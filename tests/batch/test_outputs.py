@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bshm import disk
 from bshm.batch import outputs
 from bshm.batch.outputs import OverwriteGuard, to_file
 from bshm.batch.sources import Kind, Source, expand
-from bshm.codec import png
+from bshm.codec import marks, png
 from bshm.errors import OutputError
 from bshm.pipeline import Recipe
 
@@ -84,7 +85,7 @@ def test_outputs_tell_nobody_where_their_photos_were(tmp_path):
     finish(job)
     data = job.output.read_bytes()
     assert b"secret" not in data and b"example" not in data
-    assert png.is_own_png(job.output)
+    assert marks.is_own(job.output)
 
 
 @pytest.mark.parametrize("link", ["symlink", "link"])
@@ -103,20 +104,22 @@ def test_inputs_are_spared_under_any_name(tmp_path, link):
     guard.check(outputs.Job(source, bytes))
 
 
-def test_a_file_beside_the_photo_is_spared_unless_it_is_a_cutout_or_chosen(tmp_path):
-    photo, other = tmp_path / "a.jpg", tmp_path / "a.png"
+@pytest.mark.parametrize("folder", [".", "out"])
+def test_a_file_in_the_way_is_spared_unless_it_is_a_cutout_or_chosen(tmp_path, folder):
+    photo, other = tmp_path / "a.jpg", tmp_path / folder / "a.png"
+    other.parent.mkdir(exist_ok=True)
     photo.write_bytes(b"photo")
     other.write_bytes(b"another photo")
-    [job] = outputs.plan(expand([str(photo)]), tmp_path)
+    [job] = outputs.plan(expand([str(photo)]), tmp_path / folder)
     with pytest.raises(OutputError, match="a file that bshm did not make"):
         OverwriteGuard([job]).check(job)
     OverwriteGuard([job]).check(job._replace(may_replace_foreign_file=True))
     finish(job)
     OverwriteGuard([job]).check(job)
-    [elsewhere] = outputs.plan(expand([str(photo)]), tmp_path / "out")
-    elsewhere.output.parent.mkdir()
-    elsewhere.output.write_bytes(b"of another tool")
-    OverwriteGuard([elsewhere]).check(elsewhere)
+    with Image.open(other) as cutout:  # somebody goes on working with it
+        cutout.rotate(90).save(other)
+    with pytest.raises(OutputError, match="a file that bshm did not make"):
+        OverwriteGuard([job]).check(job)
 
 
 def test_the_longest_names_have_room_for_extension_and_number(tmp_path):
@@ -125,6 +128,15 @@ def test_the_longest_names_have_room_for_extension_and_number(tmp_path):
     ]
     names = [job.output.name for job in outputs.plan(sources, tmp_path)]
     assert names == ["x" * 251 + ".png", "x" * 249 + "-2.png", "ü" * 125 + ".png"]
+
+
+def test_long_names_keep_what_a_pattern_adds():
+    sources = [Source("", "ü" * 130, no_bytes, Kind.MISSING)] * 2
+    jobs = list(outputs.plan(sources, Path("out"), "{stem}_cut", "webp", both=True))
+    files = [job.output.name for job in jobs], [job.matte.name for job in jobs]
+    assert [len(name.encode()) for name in files[0] + files[1]] == [255, 255, 254, 254]
+    assert [name.lstrip("ü") for name in files[0]] == ["_cut.webp", "_cut-2.webp"]
+    assert [name.lstrip("ü") for name in files[1]] == ["_cut_matte.png", "_cut-2_matte.png"]
 
 
 def test_a_name_that_is_all_dots_stays_in_the_folder(tmp_path):

@@ -270,6 +270,26 @@ def test_pattern_without_a_match_is_an_error():
     assert refusal(source) == "/no/such/*.jpg: nothing matches this pattern"
 
 
+def test_a_folder_in_a_pattern_that_cannot_be_listed_is_reported(tmp_path, monkeypatch):
+    made(tmp_path, "a/x.jpg", "b/y.jpg")
+    scandir = os.scandir
+
+    def refusing(folder):  # root may list every folder, so a mode would not do
+        if os.path.basename(folder) == "a":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    for pattern in ("*/*.jpg", "**/*.jpg"):
+        *closed, fine = sorted(expand([str(tmp_path / pattern)]), key=lambda s: s.name)
+        assert [refusal(s) for s in closed] == [
+            "%s: cannot be listed: Permission denied" % (tmp_path / "a")
+        ]
+        assert fine.read() == b"b/y.jpg"
+    [closed] = expand([str(tmp_path / "a" / "*.jpg")])
+    assert refusal(closed).endswith("a: cannot be listed: Permission denied")
+
+
 # --- pipes, devices, stdin ---
 
 
@@ -381,7 +401,9 @@ def test_a_terminal_is_not_waited_for():
 def test_output_is_named_after_the_urls_path(path, stem):
     [source] = expand(["https://example.org:8080" + path])
     assert source.stem == stem and source.path is None
-    assert source.name == "https://example.org:8080" + path
+    assert source.name == "https://example.org:8080" + path.partition("?")[0] + (
+        "?name=...&x=...#..." if "?" in path else ""
+    )
 
 
 def test_addresses_without_a_host_are_refused_and_show_no_password():
@@ -389,6 +411,27 @@ def test_addresses_without_a_host_are_refused_and_show_no_password():
     assert refusal(source).endswith("/x.jpg: names no host") and "s3cret" not in refusal(source)
     [source] = expand(["http://bob:s3cret@exam ple.org:99999/x.jpg"])
     assert "s3cret" not in refusal(source)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("ftp://bob:s3cret@h/x.jpg", "s3://bob:s3cret@h/x", "file://bob:s3cret@h/x.jpg"),
+        *("http:bob:s3cret@h/x.jpg", "http:/bob:s3cret@h/x", "HTTP://bob:s3cret@[::1"),
+        *("http://bob:pw/s3cret@h/x", "http://bob:pw#s3cret@h/x", "http://bob:s3 cret@h/x"),
+        *("s3://bob:s3cret@h/*.jpg", "http:\\\\bob:s3cret@h", "bob:s3cret@h:/x.jpg"),
+        *("https://h.invalid/x.jpg?sig=s3cret", "https://h.invalid/x.jpg?s3cret#s3cret"),
+    ],
+)
+def test_no_secret_is_shown_whatever_the_scheme(address):
+    [source] = expand([address], limits=LIMITS._replace(connect_s=0.5, retries=0))
+    for text in (source.name, source.stem, refusal(source), repr(source)):
+        assert "cret" not in text and "pw" not in text
+
+
+def test_keys_of_a_query_are_shown_and_an_at_in_a_path_is_no_password():
+    [source] = expand(["https://h:80/photo@2x.jpg?size=9&sig=s3cret;v=1"])
+    assert source.name == "https://h:80/photo@2x.jpg?size=...&sig=...;v=..."
 
 
 def test_passwords_are_not_shown():

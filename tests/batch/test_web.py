@@ -160,6 +160,29 @@ def test_a_server_that_asks_for_too_long_a_pause_is_not_asked_again(web, pauses)
     assert len(web.requests) == 1 and pauses == []
 
 
+@pytest.mark.parametrize("when", ["86400000", "Fri, 31 Dec 2100 23:59:59 GMT"])
+def test_how_long_to_wait_is_told_as_it_came(web, pauses, when):
+    web["/x.jpg"] = lambda request: request.reply(b"", 503, Retry_After=when)
+    wait = when + " s" if when.isdigit() else "until " + when
+    assert fetch_refused(web, "/x.jpg").endswith(" and asks to wait " + wait)
+
+
+def test_a_redirect_shows_no_password(web):
+    web["/x.jpg"] = lambda request: request.reply(b"", 302, Location="http://bob:s3cret@[::1/?a=pw")
+    said = fetch_refused(web, "/x.jpg")
+    assert "s3cret" not in said and "pw" not in said
+
+
+@pytest.mark.real_command
+def test_what_libraries_think_of_an_answer_is_not_said(web, tmp_path):
+    def answer(request):
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nno header\r\n\r\nno photo")
+
+    web["/x.jpg?sig=s3cret"] = answer
+    done = bshm("-q", "-i", web.url("/x.jpg?sig=s3cret", "bob:pw@"), "-d", tmp_path, code=1)
+    assert done.stderr.count(b"\n") == 1 and b"s3cret" not in done.stderr
+
+
 def test_no_pause_goes_past_the_deadline(web, pauses):
     web["/x.jpg"] = lambda request: request.reply(b"", 503, Retry_After=25)
     assert "HTTP 503" in fetch_refused(web, "/x.jpg", total_s=20)

@@ -175,10 +175,75 @@ def test_skip_existing_trusts_only_whole_outputs_of_the_same_photo(tmp_path, sma
     target.write_bytes(whole[: len(whole) // 2])
     assert again() == "done"
     assert target.read_bytes() == whole
-    shutil.copy(str(PORTRAITS[1]), str(target))  # somebody else's file under that name
-    assert again() == "done"
     Image.open(small).rotate(90).save(small, quality=60)  # the photo has changed
     assert again() == "done"
+
+
+def test_nothing_of_the_users_is_replaced_in_silence(tmp_path, small):
+    out = tmp_path / "out"
+    bshm(small, PORTRAITS[0], "-d", out)
+    Image.open(out / "small.png").rotate(90).save(out / "small.png")  # the user works with it
+    (out / "1.png").write_bytes(b"of another tool")
+    for flags in ([], ["--skip-existing"]):
+        done = bshm("-q", small, PORTRAITS[0], PORTRAITS[1], "-d", out, *flags, code=1)
+        said = lines(done.stderr)
+        assert len(said) == 2
+        for name, line in zip(("small.png", "1.png"), said):
+            assert line.endswith(
+                "its cutout %s would overwrite a file that bshm did not make, or that was changed "
+                "since; --force replaces it, -d names another folder" % (out / name)
+            )
+    assert (out / "1.png").read_bytes() == b"of another tool"
+    with Image.open(out / "small.png") as kept:
+        assert np.asarray(kept)[0].any()
+    bshm(small, PORTRAITS[0], "-d", out, "--force")
+    assert_whole_cutout(out / "small.png", (128, 128))
+    (out / "x.png").write_bytes(b"of another tool")
+    bshm(small, "-o", out / "x.png")  # named outright
+    assert_whole_cutout(out / "x.png", (128, 128))
+
+
+def test_force_spares_the_inputs(tmp_path, small):
+    photo = small.with_suffix(".png")
+    Image.open(small).save(photo)
+    before = photo.read_bytes()
+    assert b"would overwrite an input" in bshm(photo, "-d", photo.parent, "--force", code=1).stderr
+    assert photo.read_bytes() == before
+
+
+@pytest.fixture
+def nobody(tmp_path):
+    """A photo of an empty wall."""
+    path = tmp_path / "wall.png"
+    Image.new("RGB", (64, 64), (90, 120, 60)).save(path)
+    return path
+
+
+def test_that_nobody_was_found_is_said(tmp_path, small, nobody):
+    out = tmp_path / "out"
+    done = bshm(small, nobody, "-d", out, "--json")
+    somebody, empty = map(json.loads, lines(done.stdout))
+    assert empty["status"] == "done" and empty["coverage"] == 0 and empty["box"] is None
+    assert 0.2 < somebody["coverage"] < 0.9
+    top, bottom, left, right = (
+        somebody["box"][side] for side in ("top", "bottom", "left", "right")
+    )
+    with Image.open(out / "small.png") as cutout:
+        assert cutout.getchannel("A").getbbox() == (left, top, right, bottom)
+        assert somebody["coverage"] == round(np.asarray(cutout)[..., 3].mean() / 255, 4)
+    assert lines(done.stderr)[1:] == [
+        "bshm: %s: nobody was found, the cutout is empty" % nobody,
+        "bshm: 2 done, 0 skipped, 0 failed, 1 of them empty",
+    ]
+
+
+def test_an_empty_cutout_is_a_failure_where_that_is_asked_for(tmp_path, small, nobody):
+    said = "bshm: %s: nobody was found, the cutout is empty" % nobody
+    done = bshm("-q", small, nobody, "-d", tmp_path / "out", "--fail-empty", code=1)
+    assert lines(done.stderr) == [said] and len(lines(done.stdout)) == 2
+    assert (tmp_path / "out" / "wall.png").exists()
+    assert bshm("-q", nobody, "-d", tmp_path / "out").stderr == b""
+    bshm(small, "-d", tmp_path / "out", "--fail-empty")
 
 
 def test_json_has_a_line_a_photo_and_timing_a_line_a_stage(tmp_path, small):
@@ -196,8 +261,12 @@ def test_json_has_a_line_a_photo_and_timing_a_line_a_stage(tmp_path, small):
 
 def test_quiet_says_nothing_and_the_choice_of_weights_is_one_line(tmp_path, small):
     assert bshm("-q", "-i", small, "-d", tmp_path).stderr == b""
-    said = lines(bshm("-i", small, "-d", tmp_path, "--weights", "bshm-lite").stderr)
-    assert len(said) == 1 and "bshm-lite on cpu" in said[0]
+    for flags in ([], ["--weights", "bshm-lite"]):
+        said = lines(bshm("-i", small, "-d", tmp_path, *flags).stderr)
+        assert said == ["bshm: bshm-lite on cpu"]
+    said = bshm("-v", "-i", small, "-d", tmp_path).stderr.decode()
+    assert "bshm-lite on cpu (the released weights are not downloaded; `bshm download`" in said
+    assert "the released weights are not downloaded" in bshm("info").stdout.decode()
 
 
 def test_colour_profile_and_orientation_reach_the_output(tmp_path, small):
@@ -228,6 +297,20 @@ def test_names_that_are_not_text_are_printed_as_they_are(tmp_path, small):
     assert os.path.isfile(done.stdout.rstrip(b"\n"))
 
 
+def test_a_photo_on_the_web_is_skipped_by_its_whole_address(tmp_path, small, web):
+    for size in (1, 2):
+        web["/x.jpg?size=%d" % size] = lambda request: request.reply(small.read_bytes())
+
+    def status(size):
+        address = web.url("/x.jpg?size=%d" % size)
+        done = bshm("-i", address, "-d", tmp_path, "--skip-existing", "--json")
+        record = json.loads(done.stdout.decode())
+        assert record["input"] == web.url("/x.jpg?size=...")
+        return record["status"]
+
+    assert [status(1), status(1), status(2)] == ["done", "skipped", "done"]
+
+
 def test_outputs_beside_their_photos_are_no_photos_of_the_next_run(tmp_path, small):
     for _ in range(2):
         done = bshm("-i", small.parent, "-d", small.parent)
@@ -236,7 +319,8 @@ def test_outputs_beside_their_photos_are_no_photos_of_the_next_run(tmp_path, sma
 
 def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, small):
     done = bshm("-i", small, "-d", tmp_path, "--max-pixels", "0.01", code=1)
-    assert "--max-pixels" in done.stderr.decode()
+    said = done.stderr.decode()
+    assert "128×128 is 0.01638 megapixels, over the limit of 0.01; --max-pixels raises it" in said
     bshm("-i", small, "-d", tmp_path, "--max-pixels", "0.02")
 
 
@@ -247,8 +331,9 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
         (["--max-pixels", "many"], "invalid number of megapixels value: 'many'"),
         (["--threads", "two"], "expected a number of threads, 0 for all CPUs, got 'two'"),
         (["--threads", "-1"], "got '-1'"),
+        (["-0", "--threads", "-1"], "got '-1'"),
         (["-i", *map(str, PORTRAITS), "-o", "x.png"], "-o takes one photo, got 2"),
-        (["-i", str(PORTRAITS[0]), "-o", "x.jpg"], "-o writes a PNG, got x.jpg"),
+        (["-i", str(PORTRAITS[0]), "-o", "x.bmp"], "-o: expected a name that ends in one of .png "),
         (["-i", str(PORTRAITS[0]), "-o", "x/"], "-o takes a file, got the folder x/"),
         (["-i", str(PORTRAITS[0]), "-d", ""], "-d takes a folder, got an empty name"),
         (["-i", "", "-d", "out"], "a photo has an empty name"),
@@ -256,6 +341,11 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
         (["inf"], "did you mean `bshm info`?"),
         (["downlaod", "damo/cv_unet_image-matting"], "did you mean `bshm download`?"),
         (["help", "photo"], "invalid choice: 'photo'"),
+        (
+            ["a.jpg", "-d", "s3://u:s3cret@bucket/out"],
+            "-d takes a path, got the address s3://bucket",
+        ),
+        (["--device", "\x1b[31mred"], "invalid choice: '\\\\x1b[31mred'"),
         (["--onlyalpha"], "unknown: --onlyalpha; did you mean --only-alpha?"),
         (["-v", "-q"], "not allowed with"),
         (["-i", str(PORTRAITS[0]), "-d", "out", "-o", "x.png"], "not allowed with"),
@@ -278,6 +368,15 @@ def test_output_that_cannot_be_written_is_named(tmp_path, small):
     blocker.write_text("not a folder")
     done = bshm("-i", small, "-d", blocker / "out", code=1)
     assert "cannot be written" in done.stderr.decode()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["help", "info"]])
+def test_help_that_is_not_written_is_an_error(arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, str(SCRIPT), *arguments], stdout=full, stderr=-1)
+    assert done.returncode == 1
+    assert done.stderr == b"bshm: stdout: cannot be written: No space left on device\n"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -320,15 +419,15 @@ def test_info_names_what_is_broken(tmp_path):
 def test_help_and_import_load_nothing_heavy():
     heavy = ["cv2", "numpy", "onnxruntime", "tensorflow", "PIL", "requests", "tqdm", "modelscope"]
     program = (
-        "import contextlib, io, sys\n"
+        "import contextlib, sys\n"
         "import bshm\n"
         "from bshm.cli.main import main\n"
-        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "with contextlib.suppress(SystemExit):\n"
         "    main(['--help'])\n"
         "print([name for name in %r if name in sys.modules])" % heavy
     )
     said = subprocess.run([sys.executable, "-c", program], cwd=str(ROOT), stdout=-1, check=True)
-    assert said.stdout.decode().strip() == "[]"
+    assert b"usage: bshm " in said.stdout and lines(said.stdout)[-1] == "[]"
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
@@ -367,6 +466,19 @@ def test_the_example_of_the_readme_makes_what_the_command_makes(tmp_path, small,
     bshm("-i", small, "-o", tmp_path / "other.png")
     with Image.open(tmp_path / "cutout.png") as one, Image.open(tmp_path / "other.png") as other:
         assert one.mode == "RGBA" and one.tobytes() == other.tobytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names are POSIX's")
+def test_paths_may_end_by_nul(tmp_path, small):
+    photo = small.with_name("new\nline.jpg")
+    shutil.copy(str(small), str(photo))
+    done = bshm(photo, small, "-d", tmp_path / "out", "-0")
+    names = done.stdout.split(b"\0")
+    assert names.pop() == b"" and sorted(os.path.basename(name) for name in names) == [
+        b"new\nline.png",
+        b"small.png",
+    ]
+    assert all(os.path.isfile(name) for name in names)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names are POSIX's")

@@ -117,13 +117,46 @@ def test_full_disk_costs_what_does_not_fit_and_nothing_else(tmp_path, photos):
         done = bshm("-i", tmp_path / "in", "-d", out, code=1)
         assert_whole(out, "p00", "p01")
         assert lines(done.stdout) == [str(out / "p00.png"), str(out / "p01.png")]
-        assert done.stderr.count(b"cannot be written: the disk is full") == 2
+        assert done.stderr.count(b"cannot be written: the disk is full") == 1
+        last = "bshm: stopped: 2 done, 1 failed, 1 left; make room, then go on with --skip-existing"
+        assert lines(done.stderr)[-1] == last
         (out / "p00.png").unlink()  # somebody makes room
         (out / "p01.png").unlink()
         (tmp_path / "in" / "p00.jpg").unlink()
         (tmp_path / "in" / "p01.jpg").unlink()
         bshm("-i", tmp_path / "in", "-d", out, "--skip-existing")
         assert_whole(out, "p02", "p03")
+
+
+def test_a_folder_that_takes_nothing_ends_the_run_before_it_begins(tmp_path, photos):
+    photos(3)
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    for folder in (blocker, blocker / "out"):
+        done = bshm("-i", tmp_path / "in", "-d", folder, code=1)
+        [said] = lines(done.stderr)  # no weights are loaded
+        assert str(folder) in said and "a part of its path is a file, not a folder" in said
+    with mounted(tmp_path / "full", "size=8k"):
+        (tmp_path / "full" / "x").write_bytes(bytes(8192))
+        [said] = lines(bshm("-i", tmp_path / "in", "-d", tmp_path / "full", code=1).stderr)
+        assert "the disk is full" in said
+        assert os.listdir(str(tmp_path / "full")) == ["x"]
+
+
+def test_no_folder_is_left_where_nothing_was_made(tmp_path, photos):
+    photos(1)
+    [photo] = (tmp_path / "in").iterdir()
+    photo.write_bytes(b"no photo")
+    bshm(photo, "-d", tmp_path / "a" / "b", code=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_a_folder_that_is_read_only_now_holds_what_is_done(tmp_path, photos):
+    photos(2)
+    with mounted(tmp_path / "out", "size=1m"):
+        bshm("-i", tmp_path / "in", "-d", tmp_path / "out")
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "out")], check=True)
+        bshm("-i", tmp_path / "in", "-d", tmp_path / "out", "--skip-existing")
 
 
 def test_limit_on_file_sizes_leaves_no_partial_file(tmp_path, photos):
@@ -179,19 +212,22 @@ def test_read_only_folder_is_named(tmp_path, photos):
 def test_forbidden_folders_and_photos_are_named(tmp_path, photos):
     secret, photo = photos(2)
     secret.chmod(0)
-    out = tmp_path / "out"
-    out.mkdir(mode=0o555)
+    closed, out = tmp_path / "closed", tmp_path / "out"
+    closed.mkdir(mode=0o555)
     as_anybody = []
     if os.geteuid() == 0:  # who may do anything, unless told otherwise
         if shutil.which("setpriv") is None:
             pytest.skip("root may read and write everything")
         as_anybody = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-    command = [*as_anybody, *COMMAND, "-i", str(secret), str(photo), "-d", str(out)]
-    done = subprocess.run(command, stderr=-1, timeout=120)
-    said = done.stderr.decode()
-    assert done.returncode == 1 and "Traceback" not in said
-    assert "p00.jpg: cannot be read: Permission denied" in said
-    assert "p01.png: cannot be written: no permission to write there" in said
+
+    def said(named, folder):
+        command = [*as_anybody, *COMMAND, "-i", str(named), "-d", str(folder)]
+        done = subprocess.run(command, stderr=-1, timeout=120)
+        assert done.returncode == 1 and b"Traceback" not in done.stderr
+        return done.stderr.decode()
+
+    assert "p00.jpg: cannot be read: Permission denied" in said(secret, out)
+    assert "p01.png: cannot be written: no permission to write there" in said(photo, closed)
 
 
 # --- photos that are not what they seem ---
@@ -240,7 +276,7 @@ def test_no_kind_of_file_in_a_folder_makes_a_run_hang(tmp_path, photos, portrait
         told = bshm("-i", *named, "-d", tmp_path / "none", code=1).stderr.decode()
     os.close(here)
     assert_whole(tmp_path / "out", "p00")
-    [link, tally] = [line for line in lines(done.stderr) if " on cpu " not in line]
+    [link, tally] = [line for line in lines(done.stderr) if " on cpu" not in line]
     assert "self.jpg: cannot be read: " in link and "1 done, 0 skipped, 1 failed" in tally
     for path in named:
         assert "%s: " % path in told
@@ -550,6 +586,43 @@ def test_progress_is_never_on_stdout_and_only_on_terminals(tmp_path, photos):
     assert "3/3" not in sent
     done = bshm("-i", tmp_path / "in", "-d", tmp_path / "out")
     assert b"/3" not in done.stderr and b"\r" not in done.stderr
+
+
+def test_a_terminal_is_not_sent_what_names_hold(tmp_path, photos):
+    [photo] = photos(1)
+    evil = photo.with_name("\x1b[31mred\x07\n.jpg")
+    shutil.copy(str(photo), str(evil))
+    (tmp_path / "in" / "bad\x1b[2J.jpg").write_bytes(b"no photo")
+    code, sent = on_a_terminal("-q", tmp_path / "in", "-d", tmp_path / "out\x1b[2J")
+    assert code == 1 and "\x1b[31m" not in sent and "\x07" not in sent and "\x1b[2J" not in sent
+    assert "out\\x1b[2J/\\x1b[31mred\\x07\\n.png" in sent
+    assert (tmp_path / "out\x1b[2J" / "\x1b[31mred\x07\n.png").is_file()
+
+
+def test_libraries_that_write_to_stderr_by_themselves_are_not_heard(tmp_path):
+    noise = np.random.RandomState(1).randint(0, 255, (64, 64), np.uint8)
+    path = tmp_path / "x.tif"
+    Image.fromarray(noise).convert("1").save(path, compression="group4")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 3 + 40] = b"\xee" * 40
+    path.write_bytes(data)
+    done = bshm("-q", path, path.with_name("no.jpg"), "-d", tmp_path / "out", code=1)
+    assert lines(done.stderr) == ["bshm: %s: no such file or folder" % path.with_name("no.jpg")]
+
+
+def test_too_little_memory_for_a_thread_is_called_that(tmp_path, photos):
+    [photo] = photos(1)
+    done = run_program(
+        "import sys, threading",
+        "from bshm.cli import main",
+        "def start(_):",
+        '    raise RuntimeError("can\'t start new thread")',
+        "threading.Thread.start = start",
+        "sys.exit(main.main(['-i', %r, '-d', %r]))" % (str(photo), str(tmp_path / "out")),
+    )
+    said = [line for line in lines(done.stderr) if "bshm-lite" not in line]
+    assert said == ["bshm: there is not enough memory: can't start new thread"]
+    assert done.returncode == 1
 
 
 def test_long_runs_name_again_at_the_end_what_failed(tmp_path, photos):

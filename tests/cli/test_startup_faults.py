@@ -78,6 +78,42 @@ def test_an_engine_that_does_not_load_is_a_device_error(tmp_path, broken, engine
     )
 
 
+# As the loader does it where `ulimit -v` is too small for a library.
+NO_ROOM = "raise ImportError('cv2.abi3.so: failed to map segment from shared object')  # %s"
+
+
+@pytest.mark.parametrize("broken", ["cv2", "onnxruntime"])
+def test_too_little_memory_to_load_a_package_is_called_that(tmp_path, broken):
+    done = python(tmp_path, broken, "-m", "bshm", "-i", PHOTO, "-d", "out", fault=NO_ROOM)
+    said = done.stderr.decode()
+    assert done.returncode == 1 and said.count("\n") == 1, said
+    assert "there is not enough memory to load" in said and "install" not in said
+
+
+# Modules that a program loads first and that Ctrl-C meets; NumPy takes it for a broken library.
+INTERRUPTED = """
+import os, signal, time
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    %s
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+@pytest.mark.parametrize("start", [["-m", "bshm"], [str(ROOT / "inference_bshm.py")]])
+@pytest.mark.parametrize(
+    ("module", "then"), [("argparse", "raise"), ("numpy", "raise ImportError('interrupted')")]
+)
+def test_ctrl_c_while_the_program_starts_is_one_line(tmp_path, start, module, then):
+    (tmp_path / (module + ".py")).write_text(INTERRUPTED % then, "utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, *start, "-i", PHOTO, "-d", str(tmp_path)]
+    done = subprocess.run(command, env=environment, stdout=-1, stderr=-1, timeout=50)
+    assert (done.returncode, done.stderr) == (130, b"bshm: interrupted\n")
+
+
 PATCHED = """
 import sys
 from bshm.matting import upsample

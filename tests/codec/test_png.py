@@ -1,10 +1,7 @@
-"""PNGs: small, sound, and known again."""
+"""PNGs: small and sound."""
 
 from __future__ import annotations
 
-import os
-import struct
-import zlib
 from io import BytesIO
 
 import numpy as np
@@ -14,29 +11,6 @@ from PIL import Image, ImageCms
 from bshm.codec import png
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
-
-
-def saved(pixels, kind):
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, kind)
-    return file.getvalue()
-
-
-def empty_png():
-    """Sound but for its width of zero."""
-    parts = [
-        (b"IHDR", struct.pack(">IIBBBBB", 0, 1, 8, 6, 0, 0, 0)),
-        (b"IDAT", zlib.compress(b"")),
-        (b"IEND", b""),
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in parts
-    )
-
-
-# --- encoding ---
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 4), (3, 1, 4), (700, 901), (700, 901, 4)])
@@ -73,43 +47,3 @@ def test_grey_png_takes_no_rgb_profile():
 def test_png_of_other_arrays_is_refused(shape, kind):
     with pytest.raises(ValueError, match=r"expected uint8 \[H, W\] or \[H, W, 4\], got"):
         png.encode_png(np.zeros(shape, kind))
-
-
-def test_finished_pngs_are_told_from_the_rest(tmp_path, pixels):
-    path = tmp_path / "x.png"
-    for array in (pixels[..., 0], np.dstack([pixels, pixels[..., 0]])):
-        whole = png.encode_png(array, SRGB, "cutout of 写真.jpg")
-        path.write_bytes(whole)
-        assert png.is_finished_png(path) and png.is_finished_png(path, "cutout of 写真.jpg")
-        assert not png.is_finished_png(path, "cutout of another.jpg")
-        for length in (0, 7, 20, 40, len(whole) // 2, len(whole) - 1):
-            path.write_bytes(whole[:length])
-            assert not png.is_finished_png(path), length
-        path.write_bytes(whole[:-12] + bytes(12))  # as after a power cut
-        assert not png.is_finished_png(path)
-    for foreign in (saved(pixels, "PNG"), saved(pixels, "JPEG"), empty_png()):
-        path.write_bytes(foreign)
-        assert not png.is_finished_png(path)
-    assert not png.is_finished_png(tmp_path)
-    assert not png.is_finished_png(tmp_path / "missing.png")
-    assert not png.is_finished_png(tmp_path / ("x" * 300))
-
-
-@needs_posix
-def test_no_pipe_is_waited_for(tmp_path):
-    os.mkfifo(str(tmp_path / "x.png"))
-    assert not png.is_finished_png(tmp_path / "x.png")
-    assert not png.is_own_png(tmp_path / "x.png")
-
-
-def test_own_pngs_are_told_from_the_rest_whatever_their_mark(tmp_path, pixels):
-    path = tmp_path / "x.png"
-    for array in (pixels[..., 0], np.dstack([pixels, pixels[..., 0]])):
-        for mark in ("a", "cutout of 写真.jpg" * 100):
-            path.write_bytes(png.encode_png(array, SRGB, mark))
-            assert png.is_own_png(path)
-    own = path.read_bytes()
-    for foreign in (png.encode_png(pixels[..., 0]), saved(pixels, "PNG"), own[:45], own[1:], b""):
-        path.write_bytes(foreign)
-        assert not png.is_own_png(path)
-    assert not png.is_own_png(tmp_path) and not png.is_own_png(tmp_path / "missing.png")

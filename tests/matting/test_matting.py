@@ -42,7 +42,7 @@ def test_sample_mattes_stay_what_they_were(matting, name):
 
 @pytest.mark.parametrize("name", ["1.png", "2.png"])
 def test_sample_cutouts_have_solid_people_and_clean_corners(matting, name):
-    rgba = matting.cutout(sample(name))
+    rgba = matting.cutout(sample(name)).rgba
     alpha = rgba[..., 3]
     height, width = alpha.shape
     assert (alpha[height // 3 : height // 2, width * 2 // 5 : width // 2] > 250).mean() > 0.99
@@ -54,7 +54,7 @@ def test_sample_cutouts_have_solid_people_and_clean_corners(matting, name):
 
 def test_cutout_carries_the_matte(matting):
     rgb = sample("2.png")
-    difference = matting.cutout(rgb)[..., 3] / 255 - matting.alpha(rgb)
+    difference = matting.cutout(rgb).rgba[..., 3] / 255 - matting.alpha(rgb)
     assert np.abs(difference).max() <= 0.5 / 255 + 1e-6
 
 
@@ -110,7 +110,7 @@ def test_any_size_gives_a_matte_of_that_size(matting, shape):
     alpha = matting.alpha(photo)
     assert alpha.shape == shape and alpha.dtype == np.float32
     assert alpha.min() >= 0 and alpha.max() <= 1
-    assert matting.cutout(photo).shape == (*shape, 4)
+    assert matting.cutout(photo).rgba.shape == (*shape, 4)
 
 
 @pytest.mark.parametrize(

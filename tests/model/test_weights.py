@@ -398,6 +398,22 @@ def test_finding_weights_imports_neither_sdk_nor_requests():
         assert "'%s'" % module not in found
 
 
+def test_what_the_sdk_says_is_one_short_line_without_secrets(monkeypatch, capfd):
+    def failing(*_, **__):
+        print("a dump of the answer")
+        raise OSError("refused: https://me:pass@hub/x?token=secret " + "<html>" * 999 + "\nmore")
+
+    for name in ("modelscope", "modelscope.hub", "modelscope.hub.snapshot_download"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["modelscope.hub.snapshot_download"].snapshot_download = failing
+    with pytest.raises(WeightsError, match="cannot download me/m: ") as caught:
+        hub.download("me/m", None)
+    said = str(caught.value)
+    assert "https://hub/x?token=..." in said and "secret" not in said and "pass" not in said
+    assert len(said) < 400 and "\n" not in said
+    assert capfd.readouterr() == ("", "")
+
+
 # Downloads through the real SDK
 
 # The old SDK has no setting for its half a minute of retries.

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bshm.matting import Look, Matting
+from bshm import Matting
+from bshm.matting import Look
 from bshm.video import frames
 from bshm.video.steady import steady
 from tests.helpers import sample

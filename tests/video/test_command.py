@@ -56,7 +56,7 @@ def test_in_a_pipe(tmp_path, clip):
 
 
 def test_a_damaged_film_is_exit_code_1_and_a_line(tmp_path):
-    films.write(tmp_path / "in.mkv", 12)
+    films.write(tmp_path / "in.mkv", 12, (200,))  # four seconds
     data = (tmp_path / "in.mkv").read_bytes()
     (tmp_path / "in.mkv").write_bytes(data[: len(data) * 7 // 10])
     done = bshm("video", tmp_path / "in.mkv", "-o", tmp_path / "out.mp4", "-q", code=1)

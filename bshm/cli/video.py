@@ -94,8 +94,8 @@ def run(arguments: list[str]) -> int:
         stop_if_asked()
         if bar is None:
             bar = terminal.progress(expected or None, args.quiet, unit="frame")
-            bar.initial = done - 1
-        bar.update(done - getattr(bar, "n", done - 1))
+            bar.n = bar.initial = done - 1  # what an earlier run made says nothing of the speed
+        bar.update(done - bar.n)
 
     with signals.terminable() as stop_if_asked:
         try:

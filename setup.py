@@ -13,6 +13,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"', (HERE / "bshm/__init__.py").read_text("utf-8"), re.M)
 HEIF = 'pillow-heif>=0.16; python_version >= "3.8"'
+# FFmpeg's codecs in one wheel; 17 is the first to convert by the matrix it is told.
+VIDEO = ['av>=17; python_version >= "3.10"']
 SERVE = [  # h11 speaks HTTP both for uvicorn and for fetching
     name + '; python_version >= "3.10"'
     for name in (
@@ -53,6 +55,7 @@ setup(
             HEIF,
             'pillow>=11.3; python_version >= "3.9"',  # AVIF
         ],
+        "video": VIDEO,
         "download": [MODELSCOPE],  # 90 MB with what it needs, for one command that few need
         "convert": [
             'tensorflow>=2.16; python_version >= "3.10"',
@@ -62,13 +65,14 @@ setup(
         "test": [
             *SERVE,
             "selenium>=4.20; python_version >= '3.10'",
-            "removebg",
+            "removebg; python_version >= '3.10'",
             "pytest>=7",
             "hypothesis>=6",
             "packaging",
             "onnx>=1.13",
             MODELSCOPE,
             HEIF,
+            *VIDEO,
         ],
         "dev": ["ruff>=0.6", "mypy>=1.8"],
     },

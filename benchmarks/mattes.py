@@ -69,7 +69,7 @@ class FirstLook:
     def alpha(self, rgb: np.ndarray, key: Path) -> np.ndarray:
         from bshm.matting.upsample import upsample
 
-        first, small = self._matting._forward(rgb)
+        first, small = self._matting.first_look(rgb)
         return upsample(first, rgb, small)
 
 

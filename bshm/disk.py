@@ -34,6 +34,7 @@ _WRITE_ERRORS = {
     errno.EISDIR: "it is a folder",
     errno.ENOTDIR: "a part of its path is a file, not a folder",
     errno.EEXIST: "a part of its path is a file, not a folder",
+    errno.EFBIG: "the file is larger than the system allows",
 }
 
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -108,10 +109,11 @@ def write_atomic(path: Path, data: bytes) -> None:
                 if not left:
                     raise
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
 
 
-def _not_written(path: Path, error: Exception) -> OutputError:
+def not_written(path: Path, error: Exception) -> OutputError:
+    """What the system had against writing there, in words."""
     number = error.errno if isinstance(error, OSError) else None
     reason = _WRITE_ERRORS.get(number or 0, getattr(error, "strerror", None) or error)
     code = "disk_full" if number in _NO_SPACE else "not_written"
@@ -126,7 +128,7 @@ def _write_and_rename(target: str, data: bytes) -> None:
         # Not tempfile: its files are for their owner only, whatever the umask.
         with open(scratch, "xb") as file:
             with contextlib.suppress(OSError):  # not every file system has locks
-                _lock(file)
+                lock(file)
             file.write(data)
             if os.name != "nt":  # Windows renames no open file, and removes none
                 file.flush()
@@ -159,7 +161,7 @@ def try_folder(path: Path) -> None:
     except FileNotFoundError:  # another run that tries the folder removed it; writing makes it
         pass
     except (OSError, ValueError) as error:
-        raise _not_written(path, error) from error
+        raise not_written(path, error) from error
 
 
 def _missing(folder: str) -> list[str]:
@@ -182,11 +184,11 @@ def clear_up(folder: Path) -> None:
                 scratch = os.path.join(str(folder), name)
                 with contextlib.suppress(OSError):
                     with open(scratch, "r+b") as file:  # NFS locks no file opened to be read
-                        _lock(file)
+                        lock(file)
                     os.unlink(scratch)
 
 
-def _lock(file: BinaryIO) -> None:
+def lock(file: BinaryIO) -> None:
     """Lock an open file until it is closed; raises OSError if another process has."""
     if os.name != "nt":
         import fcntl

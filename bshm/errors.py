@@ -1,16 +1,20 @@
 """The errors of bshm: one line for people, a code for programs.
 
-BshmError                       unexpected · out_of_memory · broken_installation · extra_missing
+BshmError                       unexpected · out_of_memory · broken_installation · extra_missing ·
+│                               needs_av
 │     the service               bad_setting · not_listening · roi_exceeds_bounds · roi_region_empty
 ├── InputError                  a photo cannot be read
 │     its address               not_found · bad_address · no_photos · no_photos_here · only_cutouts
 │     its file                  unreadable · not_a_file · named_pipe · too_large
 │     on the web                not_fetched · http_error
+│     a film                    not_a_film · high_dynamic_range · frames_too_large
 │     its bytes                 not_an_image · unsupported_format · damaged · too_many_pixels ·
 │                               out_of_memory
 ├── OutputError                 a result cannot be written
 │                               not_written · disk_full · too_large_for_format ·
 │                               would_overwrite_input · foreign_file
+│     of a film                 would_overwrite_film · unknown_format · not_streamable ·
+│                               no_number · parts_in_use · part_damaged
 ├── WeightsError                weights cannot be had, or do not run here
 │     by name                   weights_not_found · not_downloaded · released_missing ·
 │                               not_a_hub_id · several_weights

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bshm.cli import form, scene_flags, signals, terminal
+from bshm.cli import form, network, scene_flags, signals, terminal
 from bshm.cli.cut_flags import SAMPLE, build_parser, parse
 from bshm.errors import BshmError, lacks_memory
 from bshm.timing import STAGES, Timings
@@ -70,7 +70,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe]) -> in
 
     def load_matting() -> AlphaMatting:
         with report.bar.aside():
-            return _load_matting(args)
+            return network.load(args)
 
     with signals.terminable() as stop_if_asked:
         try:
@@ -98,25 +98,6 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe]) -> in
 def _leave(code: int) -> NoReturn:
     """Exit at once: a download may still block in its thread, and nothing else is under way."""
     os._exit(code)
-
-
-def _load_matting(args: argparse.Namespace) -> AlphaMatting:
-    from bshm.matting import AlphaMatting
-
-    with terminal.without_chatter(args.verbose):
-        matting = AlphaMatting(
-            weights=args.weights, device=args.device, engine=args.engine, threads=args.threads
-        )
-    if not args.quiet:
-        weights = matting.weights
-        # That nothing was downloaded is as it should be; that what was cannot run is not.
-        wanted = args.verbose or weights.code not in ("", "released_missing")
-        why = terminal.with_hint(BshmError(weights.why, code=weights.code))
-        line = "%s on %s" % (weights.name, matting.device)
-        terminal.say("%s (%s)" % (line, why) if wanted else line)
-        if matting.note:
-            terminal.say(matting.note)
-    return matting
 
 
 class _Report:

@@ -27,6 +27,9 @@ HINTS = {
     "too_many_pixels": "--max-pixels raises it",
     "would_overwrite_input": "choose another folder with -d",
     "foreign_file": "--force replaces it, -d names another folder",
+    "would_overwrite_film": "choose another name with -o",
+    "unknown_format": "--format names one",
+    "needs_av": "pip install 'bshm[video]'",
     "released_missing": "`bshm download` fetches them",
     "not_downloaded": "run `bshm download {subject}`",
     "weights_damaged": "`bshm download` fetches it again",
@@ -178,9 +181,12 @@ def without_warnings() -> Iterator[None]:
             log.removeHandler(silent)
 
 
-def progress(count: int, quiet: bool) -> Any:
-    """A progress bar on a terminal when there is something to wait for, else a silent one."""
-    if count < 2 or quiet or not sys.stderr.isatty():
+def progress(count: int | None, quiet: bool, unit: str = "photo") -> Any:
+    """A progress bar on a terminal when there is something to wait for, else a silent one.
+
+    count: of the units; None where nobody knows
+    """
+    if (count is not None and count < 2) or quiet or not sys.stderr.isatty():
         return _Silent()
     from tqdm import tqdm
 
@@ -192,11 +198,11 @@ def progress(count: int, quiet: bool) -> Any:
             yield
             self.refresh()
 
-    return Bar(total=count, unit="photo", dynamic_ncols=True)
+    return Bar(total=count, unit=unit, dynamic_ncols=True)
 
 
 class _Silent:
-    def update(self) -> None: ...
+    def update(self, count: int = 1) -> None: ...
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from types import TracebackType
-from typing import NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 import cv2
 import numpy as np
@@ -27,6 +27,17 @@ MAX_CELLS = 128
 
 
 Self = TypeVar("Self", bound="AlphaMatting")
+
+
+class Look(NamedTuple):
+    """What the network makes of a photo, or of a part of one.
+
+    alpha: float32 ``[h, w]`` in 0-1, at the working size
+    seen: the photo at that size, uint8 ``[h, w, 3]``
+    """
+
+    alpha: np.ndarray
+    seen: np.ndarray
 
 
 class AlphaMatting:
@@ -83,27 +94,49 @@ class AlphaMatting:
             return self._alpha(rgb)
 
     def _alpha(self, rgb: np.ndarray) -> np.ndarray:
+        return self._second_look(self._first_look(rgb), rgb)
+
+    def first_look(self, rgb: np.ndarray) -> Look:
+        """What the network makes of a whole photo, at its working size: the first step of `alpha`.
+
+        Takes and raises the same as :meth:`alpha`. Whoever knows more of the photo, as of a frame
+        that follows others, may change what was seen before the second step.
+        """
+        with self._turn:
+            return self._first_look(rgb)
+
+    def second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
+        """Matte of a photo from the first look at it: people small in the frame closer, edges anew.
+
+        Takes the photo, returns and raises the same as :meth:`alpha`.
+        """
+        with self._turn:
+            return self._second_look(look, rgb)
+
+    def _first_look(self, rgb: np.ndarray) -> Look:
         _check(rgb)
         with measure("forward"):
-            first, small = self._forward(rgb)
-            boxes = closer_look.find_small_people(first, rgb.shape[:2])
+            return self._look(rgb)
+
+    def _second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
+        boxes = closer_look.find_small_people(look.alpha, rgb.shape[:2])
         with measure("refine"):
-            alpha = upsample(first, rgb, small)
+            alpha = upsample(look.alpha, rgb, look.seen)
         for box in boxes:
             closer = rgb[box.top : box.bottom, box.left : box.right]
             with measure("forward"):
-                again, small = self._forward(closer)
+                again = self._look(closer)
             with measure("refine"):
-                closer_look.blend(alpha, upsample(again, closer, small), box)
+                closer_look.blend(alpha, upsample(again.alpha, closer, again.seen), box)
         return alpha
 
-    def _forward(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Alpha at the working size of a photo or of a part of one, and what the network saw."""
+    def _look(self, rgb: np.ndarray) -> Look:
+        """A look at a photo or at a part of one."""
         height, width = working_size(rgb.shape[0], rgb.shape[1])
         shrinks = height * width < rgb.shape[0] * rgb.shape[1]
         method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         small = cv2.resize(rgb, (width, height), interpolation=method)
-        return closer_look.drop_specks(self._engine.alpha(small)), small
+        return Look(closer_look.drop_specks(self._engine.alpha(small)), small)
 
     def close(self) -> None:
         """Free the engine's memory; the object cannot be used afterwards."""

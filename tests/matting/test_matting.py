@@ -153,7 +153,7 @@ def test_a_person_small_in_the_frame_gains_from_the_closer_look(matting):
     top, left = side - len(person), 900
     window = scene[top:, left : left + len(person)]
     window[...] = person * truth[..., None] + window * (1 - truth[..., None])
-    first, _ = matting._forward(scene)
+    first, _ = matting.first_look(scene)
     assert len(find_small_people(first, scene.shape[:2])) == 1
     alpha = matting.alpha(scene)
     first = cv2.resize(first, (side, side), interpolation=cv2.INTER_LINEAR)
@@ -194,3 +194,16 @@ def test_closed_once_or_twice_it_says_so():
         matting.close()
     with pytest.raises(DeviceError, match="closed"):
         matting.alpha(sample("1.png"))
+
+
+@pytest.mark.parametrize("size", [(600, 500), (1200, 1400)])
+def test_alpha_is_its_two_looks(matting, size):
+    """Also where somebody small in the frame gets a closer look, in the second."""
+    photo = np.full((*size, 3), 90, np.uint8)
+    person = cv2.resize(sample("1.png"), (240, 300), interpolation=cv2.INTER_AREA)
+    photo[-300:, 100:340] = person
+    look = matting.first_look(photo)
+    before = look.alpha.copy()
+    assert look.seen.shape == (*working_size(*size), 3) == (*look.alpha.shape, 3)
+    assert np.array_equal(matting.second_look(look, photo), matting.alpha(photo))
+    assert np.array_equal(look.alpha, before)

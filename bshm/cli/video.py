@@ -1,0 +1,154 @@
+"""``bshm video``: cut people out of the frames of a film."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bshm.cli import flags, network, signals, terminal
+from bshm.errors import BshmError, root_cause
+
+if TYPE_CHECKING:
+    from bshm.video.film import Made, Order
+
+FORMATS = ("webm", "mov", "mp4", "png", "gif", "webp", "apng")
+RESULTS = "./results"  # where no output is named
+
+EPILOG = """\
+examples:
+  bshm video clip.mp4 -o clip.webm            VP9 with alpha, for the web
+  bshm video clip.mp4 -o clip.mov             ProRes 4444 with alpha, for editors
+  bshm video clip.mp4 -o frames/              a PNG for each frame, and timestamps.txt
+  bshm video clip.mp4 -o matte.mp4 --only-alpha
+  bshm video clip.mp4 -o stacked.mp4          H.264, the matte below the colours
+  bshm video party.gif -o party.webp
+  cat clip.mp4 | bshm video - -o - > clip.webm
+
+Each frame keeps its own timestamp, and sound is copied as it is, unless the format does not take
+it. A run that was interrupted or killed goes on with the same command.
+
+exit codes: 0 done, 1 failed, or what could be read of a damaged film is done, 2 wrong usage,
+130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``bshm video``."""
+    parser = flags.parser(
+        "video",
+        "Cut people out of a film, steadily: every frame, with its own timestamp, and the sound.",
+        parents=[_film_flags(), flags.model_flags(), flags.volume_flags()],
+        usage="bshm video FILM [-o FILE] [more flags]",
+        epilog=EPILOG,
+    )
+    return parser
+
+
+def _film_flags() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    add = parent.add_argument_group("film").add_argument
+    add(
+        "film",
+        nargs="?",
+        metavar="FILM",
+        help="a film, an animated GIF, WebP or PNG, or - for stdin",
+    )
+    add("-i", "--input", metavar="FILM", help="the same, by a flag")
+    add(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="file to write, a folder for PNGs, or - for stdout "
+        "(default: %s/<name>.webm)" % RESULTS,
+    )
+    add(
+        "--format",
+        choices=FORMATS,
+        help="what to write (default: as the output's ending says): webm, mov, gif, webp and apng "
+        "with alpha; mp4 with the matte below the colours; png, a file for each frame",
+    )
+    add("--only-alpha", action="store_true", help="write the matte alone, in grey")
+    add(
+        "--no-steady",
+        action="store_true",
+        help="matte each frame by itself, without a look at its neighbours",
+    )
+    return parent
+
+
+def run(arguments: list[str]) -> int:
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    if bool(args.film) == bool(args.input):
+        parser.error("expected one film: bshm video FILM -o FILE")
+    args.verbose = terminal.verbose(args.verbose)
+    terminal.check_installation()
+    _check_av()
+    order = _order(args)
+    bar: Any = None
+
+    def tell(done: int, expected: int) -> None:
+        nonlocal bar
+        stop_if_asked()
+        if bar is None:
+            bar = terminal.progress(expected or None, args.quiet, unit="frame")
+            bar.n = bar.initial = done - 1  # what an earlier run made says nothing of the speed
+        bar.update(done - bar.n)
+
+    with signals.terminable() as stop_if_asked:
+        try:
+            from bshm.video import film
+
+            with network.load(args) as matting:
+                made = film.make(order, matting, tell)
+        except KeyboardInterrupt:
+            terminal.say("interrupted; the same command goes on where this one stopped")
+            return signals.INTERRUPTED
+        finally:
+            if bar is not None:
+                bar.close()
+    return _sum_up(made, order, args.quiet)
+
+
+def _check_av() -> None:
+    try:
+        import av  # noqa: F401
+    except Exception as error:
+        raise BshmError("films need the package av: %s" % root_cause(error), "", "needs_av") from (
+            error
+        )
+
+
+def _order(args: argparse.Namespace) -> Order:
+    from bshm.pipeline import Recipe
+    from bshm.video import formats
+    from bshm.video.film import Order
+
+    source = args.film or args.input
+    output = args.output
+    if not output:
+        stem = "film" if source == "-" else os.path.splitext(os.path.basename(source))[0]
+        ending = formats.FORMATS[args.format or "webm"].ending
+        output = os.path.join(RESULTS, stem if args.format == "png" else stem + ending)
+    return Order(
+        source,
+        output,
+        formats.choose(output, args.format),
+        Recipe(only_alpha=args.only_alpha),
+        calm=not args.no_steady,
+    )
+
+
+def _sum_up(made: Made, order: Order, quiet: bool) -> int:
+    if made.resumed and not quiet:
+        terminal.say("%d of %d frames were there already" % (made.resumed, made.frames))
+    for note in made.notes:
+        if not quiet:
+            terminal.say(note)
+    for fault in made.faults:
+        terminal.say("%s: %s; what could be read is written" % (order.source, fault))
+    if order.output != "-":
+        terminal.print_path(Path(order.output))
+    return terminal.FAILED if made.faults else terminal.OK

@@ -1,0 +1,110 @@
+"""Parts -> the film: packets as they are, at the frames' own times, and the sound."""
+
+from __future__ import annotations
+
+import heapq
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator
+
+import av
+
+from bshm.errors import OutputError
+from bshm.video import sound
+from bshm.video.animations import Animation
+from bshm.video.encoder import open_output
+from bshm.video.formats import Format
+from bshm.video.parts import Parts, whole_file
+from bshm.video.rewrite import rewrite
+
+if TYPE_CHECKING:
+    from bshm.video.film import Order
+    from bshm.video.reader import Film
+
+LARGEST_SCALE = 10**7  # units a second: beyond, durations would not fit into 32 bits
+
+
+def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
+    """Write the output of all parts; lines about what is not as in the source."""
+    if order.form.rewrites:
+        rewrite(order, film, parts)
+        return ["%s has no sound: it is left out" % order.form.name] if film.audio else []
+    whole = parts.folder / ("whole" + order.form.ending)
+    with whole_file(whole) as file, av.open(str(parts.path(1))) as first:
+        source = av.open(order.source) if film.audio else None
+        tracks = list(source.streams.audio) if source else []
+        options = _clock(order.form, film.time_base, tracks)
+        container = open_output(file, order.form.container, options)
+        stream = container.add_stream_from_template(first.streams.video[0])
+        stream.time_base = film.time_base
+        if order.codec.pixels.startswith("yuva"):  # players look for it before they look for alpha
+            stream.metadata["alpha_mode"] = "1"
+        route = sound.Sound(tracks, container, order.form)
+        pictures = ((_seconds(packet), 0, packet) for packet in _pictures(film.time_base, parts))
+        sounds = (
+            ((_seconds(packet), 1, packet) for packet in sound.packets(source)) if source else ()
+        )
+        # The time decides, then the kind: packets themselves cannot be compared.
+        for _, kind, packet in heapq.merge(pictures, sounds, key=lambda item: item[:2]):
+            if kind:
+                route.mux(packet)
+            else:
+                packet.stream = stream
+                container.mux(packet)
+        route.finish()
+        container.close()
+        if source:
+            source.close()
+    _publish(whole, order.output)
+    return route.notes
+
+
+def _clock(form: Format, time_base: Fraction, tracks: list[Any]) -> dict[str, str]:
+    """Options by which MP4 and MOV note where each track begins, to the sample, not to 1/1000 s."""
+    scale = time_base.denominator
+    for track in tracks:
+        scale = lcm(scale, track.time_base.denominator)
+    exact = form.container in ("mov", "mp4") and scale <= LARGEST_SCALE
+    return {"movie_timescale": str(scale)} if exact else {}
+
+
+def _pictures(time_base: Fraction, parts: Parts) -> Iterator[Any]:
+    """The packets of all parts, each at its own time."""
+    for number, part in enumerate(parts.parts, 1):
+        durations = [after - pts for pts, after in zip(part.pts, part.pts[1:])]
+        if number < len(parts.parts):
+            durations.append(parts.parts[number].pts[0] - part.pts[-1])
+        else:
+            durations.append(part.last_duration)
+        count = 0
+        with av.open(str(parts.path(number))) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if not packet.size:
+                    continue
+                if count < len(part.pts):
+                    packet.pts = packet.dts = part.pts[count]
+                    packet.duration = durations[count]
+                    packet.time_base = time_base
+                    yield packet
+                count += 1
+        if count != len(part.pts):
+            raise OutputError(
+                "a part of it is damaged: remove the folder and begin again",
+                str(parts.folder),
+                "part_damaged",
+            )
+
+
+def _seconds(packet: Any) -> float:
+    time = packet.dts if packet.dts is not None else packet.pts
+    return float((time or 0) * packet.time_base)
+
+
+def _publish(whole: Path, output: str) -> None:
+    from bshm import disk
+
+    try:
+        whole.replace(output)
+    except OSError as error:
+        raise disk.not_written(Path(output), error) from error

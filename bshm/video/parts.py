@@ -1,0 +1,129 @@
+"""The parts of a film that is being made: whole files, and a manifest that says what they are.
+
+A part is written under another name and renamed, and only then named in the manifest. So whatever
+ends a run, the next one goes on after the last whole part and makes the same film.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, BinaryIO, Iterator, NamedTuple
+
+import numpy as np
+
+from bshm import disk
+from bshm.errors import OutputError
+from bshm.video.steady import State
+
+VERSION = 1  # of the manifest
+
+
+class Part(NamedTuple):
+    """A part: its frames' timestamps, in the film's units, and how long the last one is shown."""
+
+    pts: list[int]
+    last_duration: int
+
+
+class Parts:
+    """The folder of parts beside an output; one run at a time.
+
+    folder: is made
+    identity: whatever decides what the parts look like; parts of another are thrown away
+    ending: of their files' names
+
+    Raises OutputError: the folder cannot be written, or another run is at it.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any], ending: str) -> None:
+        self.folder, self.identity, self.ending = folder, identity, ending
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = open(str(folder / "lock"), "ab")  # noqa: SIM115 - until `close`
+        except OSError as error:
+            raise disk.not_written(folder, error) from error
+        try:
+            disk.lock(self._lock)
+        except OSError as error:
+            self._lock.close()
+            raise OutputError(
+                "another run is at work there", str(folder), "parts_in_use"
+            ) from error
+        self.parts = self._known()
+
+    def _known(self) -> list[Part]:
+        try:
+            known = json.loads((self.folder / "manifest.json").read_text("utf-8"))
+            if known["identity"] != self.identity:
+                return []
+            parts = [Part(*part) for part in known["parts"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+        return parts
+
+    @property
+    def frames(self) -> int:
+        """How many frames are in the parts."""
+        return sum(len(part.pts) for part in self.parts)
+
+    def path(self, number: int) -> Path:
+        return self.folder / ("%06d%s" % (number, self.ending))
+
+    def state(self) -> State | None:
+        """What was kept after the last frame, to go on from there."""
+        if not self.parts:
+            return None
+        path = self._state_path(len(self.parts))
+        if not path.exists():
+            return None
+        with np.load(str(path)) as kept:
+            return State(kept["alpha"], kept["grey"])
+
+    def add(self, part: Part, state: State | None) -> None:
+        """Note a part whose file is there. Raises OutputError."""
+        number = len(self.parts) + 1
+        if state is not None:
+            with whole_file(self._state_path(number)) as file:
+                np.savez_compressed(file, alpha=state.alpha, grey=state.grey)
+        parts = [*self.parts, part]
+        text = json.dumps({"identity": self.identity, "parts": parts})
+        disk.write_atomic(self.folder / "manifest.json", text.encode())
+        self.parts = parts
+        with contextlib.suppress(OSError):  # the one before is of no more use
+            self._state_path(number - 1).unlink()
+
+    def _state_path(self, number: int) -> Path:
+        return self.folder / ("after-%06d.npz" % number)
+
+    def remove(self) -> None:
+        """Throw all of it away: the film is made."""
+        self.close()
+        shutil.rmtree(str(self.folder), ignore_errors=True)
+
+    def close(self) -> None:
+        """Leave the folder to other runs."""
+        self._lock.close()
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that is written under another name and takes its own once it is whole, on the disk.
+
+    Raises OutputError for whatever the system has against it.
+    """
+    scratch = path.with_name(path.name + ".part")
+    try:
+        with open(str(scratch), "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(str(scratch), str(path))
+    except OSError as error:
+        raise disk.not_written(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            scratch.unlink()

@@ -1,0 +1,173 @@
+"""Steady mattes: what was seen in a frame holds for the next one, where both show the same.
+
+A network that sees each frame by itself wavers where it is in doubt. So its first look at a frame
+is compared with its neighbours, carried along the motion (DIS optical flow: Kroeger et al., "Fast
+Optical Flow using Dense Inverse Search", ECCV 2016):
+
+1. Where a frame disagrees with both neighbours and these agree, they are right: the median of the
+   three, one frame late (as MODNet's "one-frame delay", Ke et al. 2022, but along the motion).
+2. What comes out is a mean of the three, the frame before as it came out itself, the next one
+   as far as it differs little.
+
+Both hold as far as a pixel is trusted: the motion there and back must meet, and the pictures must
+look alike. At a cut nothing does, and the next frame begins anew. All this happens at working
+size; the edges are drawn from the frame's own pixels afterwards, so nothing smears.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Iterable, Iterator, NamedTuple
+
+import cv2
+import numpy as np
+
+from bshm.matting import Look
+
+FLOW_SIDE = 384  # pixels: the longer side of the pictures whose motion is sought
+MEET = 1.0  # pixels of those: motion there and back that misses by so much is not trusted at all
+ALIKE = 24.0  # levels of 255: a difference of grey that is not trusted at all
+# Weights of the frame before, as it came out, and of the next one, as it was seen, beside 1 for the
+# frame's own look, where they are fully trusted.
+PAST, NEXT = 1.5, 1.0
+SURPRISE = 0.9  # alpha: a next frame that differs by so much is not listened to
+CUT = 0.25  # share: with fewer pixels trusted, this is another scene
+
+
+class State(NamedTuple):
+    """What is kept of a frame: all that its successor depends on.
+
+    alpha: as it came out, float32 ``[h, w]``; grey: the picture whose motion is sought, uint8
+    """
+
+    alpha: np.ndarray
+    grey: np.ndarray
+
+
+class Steadied(NamedTuple):
+    """A look that fits its neighbours, what it belongs to, and the state after it."""
+
+    tag: Any
+    look: Look
+    state: State
+
+
+class _Way(NamedTuple):
+    """From the pixels of one frame to those of a neighbour.
+
+    x, y: float32 ``[h, w]``, the place in the neighbour; trust: float32 ``[h, w]`` in 0-1
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    trust: np.ndarray
+
+
+def steady(looks: Iterable[tuple[Any, Look]], before: State | None = None) -> Iterator[Steadied]:
+    """Looks at the frames of a film, in order, made to fit each other; each comes one frame late.
+
+    looks: pairs of anything and a look at a frame
+    before: the state after an earlier frame, to go on from there
+    """
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    waiting: tuple[Any, Look, np.ndarray] | None = None
+    back: _Way | None = None  # from the waiting frame to the one before
+    for tag, look in looks:
+        grey = _grey(look.seen)
+        if waiting is None:
+            back = _ways(flow, grey, before.grey, look.alpha.shape)[0] if before else None
+        else:
+            there, here = _ways(flow, waiting[2], grey, look.alpha.shape)
+            done = _settle(waiting, before, back, look.alpha, there)
+            yield done
+            before, back = done.state, here
+        waiting = tag, look, grey
+    if waiting is not None:
+        yield _settle(waiting, before, back, None, None)
+
+
+def _settle(
+    frame: tuple[Any, Look, np.ndarray],
+    before: State | None,
+    back: Any,
+    after: np.ndarray | None,
+    ahead: Any,
+) -> Steadied:
+    """A waiting frame between the state before it and the look after it, by the ways to both."""
+    tag, look, grey = frame
+    alpha, weight = look.alpha, np.ones_like(look.alpha)
+    was = will = None
+    if before is not None and back is not None:
+        was = _carry(before.alpha, back)
+    if after is not None and ahead is not None:
+        will = _carry(after, ahead)
+    if was is not None and will is not None:
+        middle = np.maximum(np.minimum(was, will), np.minimum(np.maximum(was, will), alpha))
+        alpha = alpha + np.minimum(back.trust, ahead.trust) * (middle - alpha)
+    own = alpha
+    if was is not None:
+        share = PAST * back.trust
+        alpha, weight = alpha + share * was, weight + share
+    if will is not None:
+        # What is seen for the first time there may be wrong there.
+        share = NEXT * ahead.trust * np.maximum(1 - np.abs(will - own) / SURPRISE, 0)
+        alpha, weight = alpha + share * will, weight + share
+    alpha = np.clip(alpha / weight, 0, 1)
+    return Steadied(tag, Look(alpha, look.seen), State(alpha, grey))
+
+
+def _grey(seen: np.ndarray) -> np.ndarray:
+    height, width = seen.shape[:2]
+    scale = min(1.0, FLOW_SIDE / max(height, width))
+    size = max(16, round(width * scale)), max(16, round(height * scale))
+    return cv2.resize(cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
+
+
+def _ways(
+    flow: Any, one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]
+) -> tuple[_Way | None, _Way | None]:
+    """The ways from one frame to another and back, for alphas of ``shape``; None across a cut."""
+    if one.shape != other.shape:  # a film that changes its size
+        return None, None
+    there, back = flow.calc(one, other, None), flow.calc(other, one, None)
+    ways = _way(there, back, one, other, shape), _way(back, there, other, one, shape)
+    if min(float(way.trust.mean()) for way in ways) < CUT:
+        return None, None
+    return ways
+
+
+def _way(
+    there: np.ndarray, back: np.ndarray, one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]
+) -> _Way:
+    height, width = one.shape
+    dx, dy = cv2.split(there)
+    x, y = _places(height, width)
+    x, y = x + dx, y + dy
+    back_x, back_y = cv2.split(_at(back, x, y))
+    # Not `cv2.magnitude`: its last bit depends on where the arrays lie in memory, and a film that
+    # was interrupted is to come out as if it had not been.
+    missed = np.sqrt((dx + back_x) ** 2 + (dy + back_y) ** 2)
+    unlike = cv2.blur(cv2.absdiff(one, _at(other, x, y)), (3, 3)).astype(np.float32)
+    trust = np.maximum(1 - missed / MEET, 0) * np.maximum(1 - unlike / ALIKE, 0)
+    trust[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0
+    trust = cv2.erode(trust, np.ones((3, 3), np.uint8))
+    rows, cols = shape
+    dx, dy, trust = (cv2.resize(plane, (cols, rows)) for plane in (dx, dy, trust))
+    x, y = _places(rows, cols)
+    return _Way(x + dx * np.float32(cols / width), y + dy * np.float32(rows / height), trust)
+
+
+@functools.lru_cache(maxsize=4)
+def _places(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return x, y
+
+
+def _at(plane: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _carry(alpha: np.ndarray, way: _Way) -> np.ndarray:
+    """A neighbour's alpha, moved to where its pixels are in this frame."""
+    carried = cv2.remap(alpha, way.x, way.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.clip(carried, 0, 1)

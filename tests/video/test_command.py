@@ -1,0 +1,80 @@
+"""The real command, with the real network, on real films."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from tests.helpers import PORTRAITS, bshm, lines, sample
+from tests.video import films
+
+pytestmark = pytest.mark.real_command
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A portrait that a camera drifts over, with sound."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    portrait = sample("1.png", 264, 200)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "12"})
+        stream.width, stream.height, stream.pix_fmt = 192, 256, "yuv420p"
+        track = out.add_stream("aac", rate=48000, layout="mono")
+        for number in range(4):
+            rgb = portrait[number : 256 + number, number : 192 + number]
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb))))
+        out.mux(stream.encode(None))
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 7680), np.float32), "fltp", "mono")
+        tone.rate, tone.pts = 48000, 0
+        out.mux(track.encode(tone))
+        out.mux(track.encode(None))
+    return path
+
+
+def test_a_film_becomes_a_cutout_with_its_sound(tmp_path, clip):
+    output = tmp_path / "out.mov"
+    done = bshm("video", clip, "-o", output)
+    assert lines(done.stdout) == [str(output)]
+    rgba = films.read(output, "rgba").frames
+    assert len(rgba) == 4
+    for frame in rgba:
+        assert frame[120:160, 80:110, 3].min() > 240  # the face
+        assert frame[:12, :12, 3].max() < 15
+    assert np.array_equal(films.sounds(clip)[1], films.sounds(output)[1])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mov"]
+
+
+def test_in_a_pipe(tmp_path, clip):
+    with open(str(clip), "rb") as film:
+        done = bshm("video", "-", "-o", "-", "--format", "mp4", "--only-alpha", "-q", stdin=film)
+    assert done.stderr == b""
+    (tmp_path / "out.mp4").write_bytes(done.stdout)
+    frames = films.read(tmp_path / "out.mp4").frames
+    assert len(frames) == 4 and frames[0][120:160, 80:110].min() > 240
+    assert len(films.sounds(tmp_path / "out.mp4")[0]) == len(films.sounds(clip)[0])
+
+
+def test_a_damaged_film_is_exit_code_1_and_a_line(tmp_path):
+    films.write(tmp_path / "in.mkv", 12, (200,))  # four seconds
+    data = (tmp_path / "in.mkv").read_bytes()
+    (tmp_path / "in.mkv").write_bytes(data[: len(data) * 7 // 10])
+    done = bshm("video", tmp_path / "in.mkv", "-o", tmp_path / "out.mp4", "-q", code=1)
+    (line,) = lines(done.stderr)
+    assert "in.mkv: " in line and "what could be read is written" in line
+    assert films.read(tmp_path / "out.mp4").frames
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "expected one film"),
+        (["a.mp4", "-i", "b.mp4"], 2, "expected one film"),
+        (["missing.mp4", "-o", "o.mp4"], 1, "missing.mp4: cannot be read"),
+        ([PORTRAITS[0], "-o", "o.xyz"], 1, "o.xyz: its ending is none of .webm"),
+    ],
+)
+def test_what_cannot_be_is_a_line(tmp_path, arguments, code, said):
+    done = bshm("video", *arguments, "-q", cwd=tmp_path, code=code)
+    assert said in lines(done.stderr)[-1]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,99 @@
+"""Damaged films give what can be read, and say so; what is no film is refused in a line."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from bshm.errors import InputError
+from tests.video import films
+
+
+def cut(path, share):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("ending", ["mkv", "webm", "ts", "mp4"])
+def test_a_film_that_breaks_off(tmp_path, ending):
+    source = tmp_path / ("in." + ending)
+    codec = "libvpx-vp9" if ending == "webm" else "libx264"
+    how = {"container_options": {"movflags": "faststart"}} if ending == "mp4" else {}
+    films.write(source, 100, codec=codec, sound="libopus", **how)
+    cut(source, 0.5)
+    made = films.make(source, tmp_path / "out.mp4")
+    assert 20 < made.frames < 90
+    assert ending == "ts" or made.faults  # a TS says nowhere how long it is
+    assert len(films.read(tmp_path / "out.mp4").frames) == made.frames
+
+
+def test_bytes_that_are_wrong_in_the_midst(tmp_path):
+    source = tmp_path / "in.mp4"
+    films.write(source, 60, options={"g": "10"})
+    data = bytearray(source.read_bytes())
+    rubbish = np.random.default_rng(3).integers(0, 256, 900, np.uint8).tobytes()
+    at = len(data) // 2
+    data[at : at + 900] = rubbish
+    source.write_bytes(bytes(data))
+    made = films.make(source, tmp_path / "out.mp4")
+    assert made.faults and made.frames > 40
+    shown = films.read(tmp_path / "out.mp4")
+    assert len(shown.frames) == made.frames
+    assert shown.times == sorted(set(shown.times))
+
+
+def test_timestamps_that_go_back_are_put_in_order(tmp_path):
+    """Of recordings that were joined without care."""
+    source = tmp_path / "in.ts"
+    films.write(source, 12)
+    source.write_bytes(source.read_bytes() * 2)
+    made = films.make(source, tmp_path / "out.mov", part_frames=4)
+    times = films.read(tmp_path / "out.mov").times
+    assert made.frames == len(times) >= 20
+    assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize("name", ["nothing.mp4", "text.mp4", "empty.mp4", "folder", "sound.mp4"])
+def test_what_is_no_film(tmp_path, name):
+    source = tmp_path / name
+    if name == "text.mp4":
+        source.write_text("not a film at all\n" * 100)
+    elif name == "empty.mp4":
+        source.write_bytes(b"")
+    elif name == "folder":
+        source.mkdir()
+    elif name == "sound.mp4":
+        with av.open(str(source), "w") as out:
+            track = out.add_stream("aac", rate=48000)
+            tone = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), "fltp", "mono")
+            tone.rate = 48000
+            out.mux(track.encode(tone))
+            out.mux(track.encode(None))
+    with pytest.raises(InputError) as caught:
+        films.make(source, tmp_path / "out.mp4")
+    message = str(caught.value)
+    assert message.startswith(str(source) + ": ") and "\n" not in message
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_mp4_without_its_index_is_refused(tmp_path):
+    source = tmp_path / "in.mp4"
+    films.write(source, 60)
+    cut(source, 0.7)
+    with pytest.raises(InputError, match="not a film that can be read"):
+        films.make(source, tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp", "apng"])
+def test_an_animation_that_breaks_off(tmp_path, ending):
+    films.write(tmp_path / "in.mp4", 12)
+    films.make(tmp_path / "in.mp4", tmp_path / ("in." + ending), films.Everything())
+    source = tmp_path / ("in." + ending)
+    cut(source, 0.6)
+    try:
+        made = films.make(source, tmp_path / "out.mov")
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert made.faults and 0 < made.frames < 12

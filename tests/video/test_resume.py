@@ -1,0 +1,136 @@
+"""Work that is done stays done: whatever ends a run, the same command goes on to the same film."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bshm.errors import OutputError
+from tests.helpers import ROOT
+from tests.video import films
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="kill -9 and limits are POSIX's")
+COUNT = 43  # frames: eight parts of five and one of three
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "tests.video.make_film", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=str(ROOT), stdout=-1, text=True)
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.webm", "out.gif", "f/%03d.png"])
+def test_killed_runs_go_on_to_the_same_film(tmp_path, name):
+    source = tmp_path / "in.mkv"
+    films.write(source, COUNT, films.UNEVEN, sound="libopus")
+    whole, killed = tmp_path / "whole" / name, tmp_path / "killed" / name
+    for path in (whole, killed):
+        path.parent.mkdir(parents=True)
+    assert films.make(source, whole, part_frames=5).resumed == 0
+
+    chance, seen = random.Random(name), []
+    folder = killed.parent / (".bshm-parts" if "%" in name else ".%s.bshm-parts" % name)
+    for _ in range(3):
+        run = start(source, killed)
+        while run.poll() is None and not (folder / "manifest.json").exists():
+            time.sleep(0.01)
+        wait = chance.random() * 0.4
+        while run.poll() is None and wait > 0:
+            time.sleep(0.01)
+            wait -= 0.01
+        run.kill()
+        run.communicate()
+        seen.append(run.returncode)
+    assert seen[0] == -signal.SIGKILL
+    run = start(source, killed)
+    said = run.communicate()[0].split()
+    assert run.returncode == 0 and said[0] == str(COUNT)
+    assert files(killed.parent) == files(whole.parent)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("limit", [3000, 20000])
+def test_a_full_disk_is_a_line_and_the_next_run_goes_on(tmp_path, limit):
+    source = tmp_path / "in.mkv"
+    films.write(source, COUNT, sound="libopus")
+    films.make(source, tmp_path / "whole.mp4", part_frames=5)
+    assert (tmp_path / "whole.mp4").stat().st_size > 20000
+    output = tmp_path / "out.mp4"
+    run = start(source, output, limit)
+    said = run.communicate()[0]
+    assert run.returncode == 1
+    assert said.count("\n") == 1 and "cannot be written: the file is larger" in said
+    assert not output.exists()
+    run = start(source, output)
+    frames, resumed = map(int, run.communicate()[0].split())
+    assert frames == COUNT and (resumed == COUNT) == (limit == 20000)
+    assert output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+def interrupted(source, output, after, **options):
+    def stop(done, expected):
+        if done == after:
+            raise KeyboardInterrupt
+
+    form = films.formats.choose(str(output), None)
+    order = films.film.Order(str(source), str(output), form, part_frames=5, **options)
+    with pytest.raises(KeyboardInterrupt):
+        films.film.make(order, films.Keyed(), stop)
+
+
+def test_parts_of_another_film_or_other_wishes_are_not_taken(tmp_path):
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    films.write(source, 12)
+    interrupted(source, output, 8)
+    assert films.make(source, output, part_frames=5, calm=False).resumed == 0
+    interrupted(source, output, 8)
+    films.write(source, 11)
+    made = films.make(source, output, part_frames=5)
+    assert (made.frames, made.resumed) == (11, 0)
+    interrupted(source, output, 8)
+    assert films.make(source, output, part_frames=5).resumed == 5
+
+
+def test_an_earlier_output_stays_until_the_new_one_is_whole(tmp_path):
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    films.write(source, 12)
+    output.write_bytes(b"before")
+    interrupted(source, output, 8)
+    assert output.read_bytes() == b"before"
+    films.make(source, output, part_frames=5)
+    assert len(films.read(output).frames) == 12
+
+
+def test_two_runs_for_one_output_do_not_meet(tmp_path):
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    films.write(source, 12)
+    refused = []
+
+    def second(done, expected):
+        if not refused:
+            with pytest.raises(OutputError, match="another run is at work there"):
+                films.make(source, output, part_frames=5)
+            refused.append(done)
+
+    form = films.formats.choose(str(output), None)
+    films.film.make(films.film.Order(str(source), str(output), form), films.Keyed(), second)
+    assert refused and len(films.read(output).frames) == 12
+
+
+def test_the_film_itself_is_not_overwritten(tmp_path):
+    films.write(tmp_path / "in.mp4", 3)
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "in.mp4")
+    before = (tmp_path / "in.mp4").read_bytes()
+    for name in ("in.mp4", "link.mp4"):
+        with pytest.raises(OutputError, match="would be overwritten"):
+            films.make(tmp_path / "in.mp4", tmp_path / name)
+    assert (tmp_path / "in.mp4").read_bytes() == before

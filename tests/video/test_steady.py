@@ -1,0 +1,124 @@
+"""Steady mattes: a single wrong frame does not show, motion and cuts do."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from bshm import Matting
+from bshm.matting import Look
+from bshm.video import frames
+from bshm.video.steady import steady
+from tests.helpers import sample
+from tests.video import films
+
+SIZE = 192, 320
+TEXTURE = cv2.GaussianBlur(
+    np.random.default_rng(5).integers(0, 256, (300, 700, 3)).astype(np.uint8), (0, 0), 2
+)
+
+
+def scene(number, step, texture=TEXTURE):
+    """A picture in which a disc of another texture moves, and the disc's alpha."""
+    alpha = np.zeros(SIZE, np.float32)
+    cv2.circle(alpha, (100 + step * number, 90), 50, 1.0, -1, cv2.LINE_AA)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 1)
+    behind = texture[: SIZE[0], : SIZE[1]].astype(np.float32)
+    disc = 255 - np.roll(texture, step * number, axis=1)[100 : 100 + SIZE[0], : SIZE[1]]
+    return (alpha[..., None] * disc + (1 - alpha[..., None]) * behind).astype(np.uint8), alpha
+
+
+def steadied(looks):
+    done = list(steady(enumerate(looks)))
+    assert [one.tag for one in done] == list(range(len(looks)))
+    return [one.look.alpha for one in done]
+
+
+def test_what_fits_already_stays():
+    looks = [Look(alpha, seen) for seen, alpha in (scene(n, 0) for n in range(4))]
+    for alpha, look in zip(steadied(looks), looks):
+        assert np.abs(alpha - look.alpha).max() < 0.01
+
+
+@pytest.mark.parametrize("step", [0, 4])
+def test_a_single_wrong_frame_does_not_show(step):
+    scenes = [scene(number, step) for number in range(9)]
+    looks = [Look(alpha.copy(), seen) for seen, alpha in scenes]
+    looks[4].alpha[70:110, 100 + 4 * step : 130 + 4 * step] = 0  # a hole
+    looks[4].alpha[10:40, 250:300] = 1  # somebody who is not there
+    alphas = steadied(looks)
+    for alpha, (_, true) in zip(alphas, scenes):
+        assert np.abs(alpha - true).mean() < 0.006
+    wrong = np.abs(looks[4].alpha - scenes[4][1]).mean()
+    assert np.abs(alphas[4] - scenes[4][1]).mean() < 0.15 * wrong
+
+
+def test_wavering_is_halved_and_nothing_smears():
+    chance = np.random.default_rng(2)
+    scenes = [scene(number, 3) for number in range(12)]
+    looks = []
+    for seen, true in scenes:
+        doubt = cv2.resize(chance.normal(size=(6, 10)).astype(np.float32), SIZE[::-1])
+        looks.append(Look(np.clip(true + 0.2 * doubt * (true > 0.02), 0, 1), seen))
+    alphas = steadied(looks)
+
+    def wavers(mattes):
+        pairs = zip(mattes, mattes[1:], scenes, scenes[1:])
+        return np.mean([np.abs(b - a - (y[1] - x[1])).mean() for a, b, x, y in pairs])
+
+    assert wavers(alphas) < 0.55 * wavers([look.alpha for look in looks])
+    behind = scenes[8][1] < 0.001  # where the disc was before, too
+    assert alphas[8][behind].mean() < 0.004
+
+
+def test_a_cut_begins_anew():
+    other = np.ascontiguousarray(TEXTURE[::-1, ::-1])
+    looks = [Look(alpha, seen) for seen, alpha in (scene(n, 0) for n in range(4))]
+    for number in range(3):
+        seen, _ = scene(number, 0, other)
+        looks.append(Look(np.zeros(SIZE, np.float32), cv2.flip(seen, 0) // 2))
+    alphas = steadied(looks)
+    assert np.abs(alphas[3] - looks[3].alpha).max() < 0.01
+    assert alphas[4].max() < 0.01
+
+
+def test_going_on_from_a_state_is_the_same_as_never_having_stopped():
+    looks = [Look(alpha, seen) for seen, alpha in (scene(n, 4) for n in range(8))]
+    for look in looks[::3]:
+        look.alpha[60:100] *= 0.5
+    whole = list(steady(enumerate(looks)))
+    rest = list(steady(enumerate(looks[5:], 5), whole[4].state))
+    assert all(np.array_equal(a.look.alpha, b.look.alpha) for a, b in zip(whole[5:], rest))
+
+
+def test_frames_of_any_loop_come_in_order_and_few_at_a_time():
+    taken = []
+
+    def camera():
+        for number in range(40):
+            taken.append(number)
+            yield films.picture(number)
+
+    for number, (rgb, alpha) in enumerate(frames(films.Keyed(), camera())):
+        assert np.array_equal(rgb, films.picture(number))
+        assert np.abs(alpha - (rgb[..., 0] > 200)).mean() < 0.02
+        assert len(taken) - number < 10
+    assert number == 39
+
+
+def test_frames_of_no_film_are_none():
+    assert list(frames(films.Keyed(), [])) == []
+
+
+def test_frames_one_by_one_are_the_mattes_of_photos():
+    pictures = [sample("1.png", 200, 160), sample("2.png", 200, 160)]
+    with Matting(weights="bshm-lite") as matting:
+        for (_, alpha), picture in zip(frames(matting, pictures, calm=False), pictures):
+            assert np.array_equal(alpha, matting.alpha(picture))
+
+
+def test_what_goes_wrong_in_a_frame_is_raised_to_the_loop():
+    wrong = [np.zeros((8, 8), np.uint8)]
+    with Matting(weights="bshm-lite") as matting, pytest.raises(ValueError, match="an RGB photo"):
+        list(frames(matting, wrong))

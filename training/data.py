@@ -13,22 +13,25 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 import cv2
 import numpy as np
 
-from training.fuse import COARSE
-from training.split import is_validation
+from training.fuse import photos_of
 
-PLANES = {"rgb": (0, 3), "front": (3, 3), "alpha": (6, 1), "mask": (7, 1)}  # offset, channels
+PLANES = {"rgb": (0, 3), "front": (3, 3), "alpha": (6, 1), "weight": (7, 1)}  # offset, channels
+# How often a photo is drawn, by the set it is from: balances portraits, street and everything else.
+DRAWN = {"eg": 1.3, "ccp": 1.0, "mix": 1.6, "sup": 0.8}
+# The same, for the tenth of a set with the softest edges: long, curly and flying hair.
+HAIRY = 2.0
 
 
 class Pack:
     """Photos in one flat file, at full (level 0) and at half size (level 1), read by the plane.
 
     Planes, uint8: ``rgb`` and ``front`` (the foreground's colours) [H, W, 3], ``alpha`` and
-    ``mask`` [H, W].
+    ``weight`` (how sure alpha is) [H, W].
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,26 +46,39 @@ class Pack:
         shape = (height, width, 3) if channels == 3 else (height, width)
         return np.frombuffer(data, np.uint8).reshape(shape)
 
-    def indices(self, validation: bool = False, fine_only: bool = False) -> list[int]:
+    def people(self, fine_only: bool = False, without: str = "") -> list[int]:
+        """Photos to train on: all, or only those with fine alphas; none of the set ``without``."""
         return [
-            i
-            for i, r in enumerate(self.records)
-            if r["kind"] != "bg"
-            and is_validation(r["name"]) == validation
-            and (r["fine"] or not fine_only)
+            index
+            for index, record in enumerate(self.records)
+            if record["kind"] not in ("bg", without or None)
+            and not record["validation"]
+            and not (fine_only and record["coarse"])
         ]
+
+    def chances(self, people: list[int]) -> np.ndarray:
+        """How often each of these photos is drawn, 1 in all; see DRAWN and HAIRY."""
+        records = [self.records[index] for index in people]
+        kinds = np.array([record["kind"] for record in records])
+        softness = np.array([record["softness"] for record in records])
+        chances = np.array([DRAWN.get(kind, 1.0) for kind in kinds])
+        for kind in np.unique(kinds):
+            chances[(kinds == kind) & (softness >= np.quantile(softness[kinds == kind], 0.9))] *= (
+                HAIRY
+            )
+        return chances / chances.sum()
 
     def backgrounds(self) -> list[int]:
         return [i for i, r in enumerate(self.records) if r["kind"] == "bg"]
 
 
 def write_pack(data: Path, fused: Path, folder: Path) -> None:
-    doubts = json.loads((fused / "fused.json").read_text())
+    notes = json.loads((fused / "fused.json").read_text())
     folder.mkdir(parents=True, exist_ok=True)
     records, offset = [], 0
     with open(folder / "pixels.bin", "wb") as out:
 
-        def add(name: str, kind: str, fine: bool, planes: list[np.ndarray]) -> None:
+        def add(planes: list[np.ndarray], **record: object) -> None:
             nonlocal offset
             levels = []
             height, width = planes[0].shape[:2]
@@ -74,19 +90,31 @@ def write_pack(data: Path, fused: Path, folder: Path) -> None:
                 for plane in planes:
                     out.write(np.ascontiguousarray(plane).tobytes())
                     offset += plane.size
-            records.append({"name": name, "kind": kind, "fine": fine, "levels": levels})
+            records.append({**record, "levels": levels})
 
-        for name, doubt in doubts.items():
-            rgb = cv2.imread(str(data / "images" / f"{name}.jpg"))[:, :, ::-1]
+        for photo in photos_of(data):
+            name = photo.stem
+            rgb = cv2.imread(str(photo))[:, :, ::-1]
             front = cv2.imread(str(fused / "foreground" / f"{name}.jpg"))[:, :, ::-1]
             alpha = cv2.imread(str(fused / "alpha" / f"{name}.png"), 0)
-            mask = (cv2.imread(str(data / "masks" / f"{name}.png"), 0) > 127).astype(np.uint8) * 255
-            add(name, name.split("-")[0], doubt <= COARSE, [rgb, front, alpha, mask])
-        for path in sorted((data / "backgrounds").glob("*.jpg")):
+            weight = cv2.imread(str(fused / "weight" / f"{name}.png"), 0)
+            box = cv2.boundingRect((alpha > 127).astype(np.uint8))
+            add(
+                [rgb, _spread(front, alpha), alpha, weight],
+                name=name, kind=name.split("-")[0], box=box, **notes[name],
+            )  # fmt: skip
+        for path in sorted((data / "backgrounds").iterdir()):
             rgb = cv2.imread(str(path))[:, :, ::-1]
             none = np.zeros(rgb.shape[:2], np.uint8)
-            add(path.stem, "bg", False, [rgb, rgb, none, none])
+            add([rgb, rgb, none, none], name=path.stem, kind="bg")
     (folder / "index.json").write_text(json.dumps(records))
+
+
+def _spread(front: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The foreground with its colours continued a little beyond its edge, for warps to mix."""
+    seen = (alpha > 0).astype(np.float32)
+    near = cv2.blur(front * seen[..., None], (9, 9)) / (cv2.blur(seen, (9, 9))[..., None] + 1e-6)
+    return np.where(seen[..., None] > 0, front, near.clip(0, 255)).astype(np.uint8)
 
 
 @dataclass
@@ -94,18 +122,33 @@ class Geometry:
     """How much of the photo a sample shows: side of the window over the photo's own."""
 
     zoom: tuple[float, float] = (0.45, 1.6)
-    shapes: tuple[float, ...] = (3 / 4, 3 / 4, 2 / 3, 1.0, 4 / 3)  # width over height, one a batch
-    rotate: float = 12.0
+    shapes: tuple[float, ...] = (3 / 4, 3 / 4, 2 / 3, 1.0, 4 / 3, 16 / 9)  # width over height
+    rotate: float = 16.0
     aspect: float = 0.12
+    # Share of the windows that are cut close around people, as the product looks closer at them.
+    close: float = 0.3
+
+
+class Layer(NamedTuple):
+    """One photo, warped: colours and foreground float32 [h, w, 3], alpha and weight [h, w]."""
+
+    rgb: np.ndarray
+    front: np.ndarray
+    alpha: np.ndarray
+    weight: np.ndarray
 
 
 class Sampler:
     """Endless augmented samples from a pack, seeded.
 
     Yields rgb float32 [3, h, w] in 0-255, alpha float32 [1, h, w] in 0-1, weight float32
-    [1, h, w] (low on the uncertain edge of coarse photos) and foreground float32 [3, h, w]. Each
-    ``batch`` samples in a row have one shape: whole cells of ``cell`` pixels, ``size`` squared in
-    all or nearly so.
+    [1, h, w] (low where alpha is a guess, 0 where it is unknown) and foreground float32 [3, h, w].
+    Each ``batch`` samples in a row have one shape: whole cells of ``cell`` pixels, ``size`` squared
+    in all or nearly so.
+
+    A second person stands behind in some samples. One that is as large and as sharp as the first
+    belongs to the picture (positive); one that is much smaller or out of focus is a passer-by
+    (negative).
     """
 
     def __init__(
@@ -118,12 +161,14 @@ class Sampler:
         fine_only: bool = False,
         geometry: Geometry | None = None,
         replace: float = 0.55,
+        without: str = "",
     ) -> None:
         self.pack, self.size, self.batch, self.cell = pack, size, batch, cell
         self.replace = replace
         self.shape = (size, size)
         self.random = np.random.default_rng(seed)
-        self.people = pack.indices(fine_only=fine_only)
+        self.people = pack.people(fine_only, without)
+        self.chances = pack.chances(self.people)
         self.scenery = pack.backgrounds()
         self.geometry = geometry or Geometry()
 
@@ -137,37 +182,59 @@ class Sampler:
 
     def _endless(self) -> Iterator[int]:
         while True:
-            yield from self.random.permutation(self.people).tolist()
+            count = len(self.people)
+            yield from self.random.choice(self.people, count, p=self.chances).tolist()
 
     def sample(self, index: int) -> tuple[np.ndarray, ...]:
-        replace = self.random.random() < self.replace
-        rgb, front, alpha, weight = self.person(index, replace)
-        if replace:
-            back = self.background().astype(np.float32)
-            if self.random.random() < 0.12:  # somebody else, behind
-                other = self.people[int(self.random.integers(len(self.people)))]
-                _, front2, alpha2, weight2 = self.person(other, True)
-                a2 = alpha2[..., None]
-                back = front2 * a2 + back * (1 - a2)
-                joint = 1 - (1 - alpha) * (1 - alpha2)
-            else:
-                alpha2, joint = None, alpha
-            a = alpha[..., None]
-            rgb = front * a + back * (1 - a)
-            if alpha2 is not None:
-                # Behind the first edge the second person shows: colours mix in one alpha.
-                front = np.where(a > 0.5, front, front2)
-                alpha, weight = joint, np.minimum(weight, weight2)
-        rgb, front = self.photometry(rgb, front)
+        rnd = self.random
+        if rnd.random() < self.replace:
+            layer = self._composite(self.person(index, True))
+        else:
+            layer = self.person(index, False)
+        rgb, front = self.photometry(layer.rgb, layer.front)
+        alpha, weight = layer.alpha, layer.weight
+        if rnd.random() < 0.04:
+            self._bars(rgb, alpha, weight)
         chw = lambda x: np.ascontiguousarray(x.transpose(2, 0, 1), dtype=np.float32)  # noqa: E731
         return chw(rgb), alpha[None].astype(np.float32), weight[None], chw(front)
 
-    def person(self, index: int, replace: bool) -> tuple[np.ndarray, ...]:
-        """Warp one photo to [h, w]: rgb, front float32, alpha 0-1, weight of the loss."""
+    def _composite(self, layer: Layer) -> Layer:
+        """The person on a new background, sometimes with somebody else behind."""
+        rnd = self.random
+        back = self.background().astype(np.float32)
+        if rnd.random() < 0.08:  # a hard flash: the person is bright, the room is dark
+            back *= rnd.uniform(0.1, 0.4)
+            layer = layer._replace(front=(layer.front * rnd.uniform(1.1, 1.5)).clip(0, 255))
+        front, alpha, weight = layer.front, layer.alpha, layer.weight
+        a = alpha[..., None]
+        kind = rnd.random()
+        if kind < 0.18:
+            other = self.person(int(rnd.choice(self.people)), True, small=kind >= 0.1)
+            a2 = other.alpha[..., None]
+            beside = front * a + (other.front * a2 + back * (1 - a2)) * (1 - a)
+            if kind < 0.1:
+                # Behind the first edge the second person shows: colours mix in one alpha.
+                front = np.where(a > 0.5, front, other.front)
+                alpha = 1 - (1 - alpha) * (1 - other.alpha)
+                return Layer(beside, front, alpha, np.minimum(weight, other.weight))
+            passer_by = other.front * a2 + back * (1 - a2)
+            back = cv2.GaussianBlur(passer_by, (0, 0), rnd.uniform(0.5, self.size / 80))
+        return Layer(front * a + back * (1 - a), front, alpha, weight)
+
+    def person(self, index: int, replace: bool, small: bool = False) -> Layer:
+        """Warp one photo to [h, w]; ``small``: at a third of the scale, or less."""
         rnd, geo, (out_h, out_w) = self.random, self.geometry, self.shape
-        _, height, width = self.pack.records[index]["levels"][0]
+        record = self.pack.records[index]
+        _, height, width = record["levels"][0]
         low, high = geo.zoom
         zoom = float(np.exp(rnd.uniform(np.log(low), np.log(high))))
+        box_x, box_y, box_w, box_h = record["box"]
+        person = np.sqrt(max(1, box_w * box_h) / (height * width))
+        close = rnd.random() < geo.close and person < 0.7
+        if close:
+            zoom = person * float(np.exp(rnd.uniform(np.log(1.1), np.log(3.0))))
+        if small:
+            zoom = 3 * person * rnd.uniform(1.0, 2.0)
         if not replace:
             zoom = min(zoom, 1.0)  # nothing is known beyond the photo's border
         stretch = float(np.exp(rnd.uniform(-geo.aspect, geo.aspect))) * np.sqrt(out_w / out_h)
@@ -177,19 +244,25 @@ class Sampler:
             shrink = min(1.0, width / win_w, height / win_h)
             win_w, win_h = win_w * shrink, win_h * shrink
         free_x, free_y = width - win_w, height - win_h
-        left = free_x * rnd.random()
-        top = free_y * rnd.random()
-        if free_x < 0 or free_y < 0:
-            mask = self.pack.plane(index, "mask", 1)
-            if free_y < 0 and mask[-2:].max() > 0:
-                top = free_y  # a body cut by the frame stays cut by the frame
-            if free_x < 0 and mask[:, :2].max() > 0:
-                left = 0.0
-            elif free_x < 0 and mask[:, -2:].max() > 0:
-                left = free_x
+        if close:  # around a point of the person's box
+            left = box_x + box_w * rnd.random() - win_w * rnd.uniform(0.3, 0.7)
+            top = box_y + box_h * rnd.random() - win_h * rnd.uniform(0.3, 0.7)
+            left = np.clip(left, min(0, free_x), max(0, free_x))
+            top = np.clip(top, min(0, free_y), max(0, free_y))
+        else:
+            left, top = free_x * rnd.random(), free_y * rnd.random()
+        # A body cut by the frame stays cut by the frame.
+        if free_y < 0 and box_y + box_h >= height - 2:
+            top = free_y
+        if free_x < 0 and box_x <= 2:
+            left = 0.0
+        elif free_x < 0 and box_x + box_w >= width - 2:
+            left = free_x
         level = 1 if win_w > 1.4 * out_w else 0
         unit = 0.5**level
         angle = np.deg2rad(rnd.normal(0, geo.rotate / 2)) if rnd.random() < 0.5 else 0.0
+        if rnd.random() < 0.03:  # a photo lying on its side
+            angle += np.pi / 2 * rnd.choice([-1, 1])
         flip = -1.0 if rnd.random() < 0.5 else 1.0
         cos, sin = np.cos(angle), np.sin(angle)
         sx, sy = out_w / win_w / unit, out_h / win_h / unit
@@ -197,22 +270,32 @@ class Sampler:
         linear = np.array([[flip * cos * sx, -flip * sin * sx], [sin * sy, cos * sy]])
         shift = np.array([out_w / 2, out_h / 2]) - linear @ centre
         warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
+
+        def warped(name: str, border: int) -> np.ndarray:
+            plane = self.pack.plane(index, name, level)
+            return cv2.warpAffine(plane, warp, (out_w, out_h), borderMode=border).astype(np.float32)
+
         solid = cv2.BORDER_REPLICATE
-        alpha = (
-            cv2.warpAffine(
-                self.pack.plane(index, "alpha", level),
-                warp,
-                (out_w, out_h),
-                borderMode=cv2.BORDER_CONSTANT if replace else solid,
-            ).astype(np.float32)
-            / 255
-        )
-        rgb = self.pack.plane(index, "front" if replace else "rgb", level)
-        rgb = front = cv2.warpAffine(rgb, warp, (out_w, out_h), borderMode=solid)
-        weight = np.ones_like(alpha)
-        if not self.pack.records[index]["fine"]:
-            weight[(alpha > 0.02) & (alpha < 0.98)] = 0.3
-        return rgb.astype(np.float32), front.astype(np.float32), alpha, weight
+        outside = cv2.BORDER_CONSTANT if replace else solid
+        alpha, weight = warped("alpha", outside) / 255, warped("weight", solid) / 255
+        if replace:
+            # What is carried may or may not be cut out with the person: where it would be seen in
+            # part, as everywhere beyond the person, the new background is what there is.
+            weight[alpha == 0] = 1
+            front = rgb = warped("front", solid)
+        else:
+            rgb, front = warped("rgb", solid), warped("front", solid)
+        return Layer(rgb, front, alpha, weight)
+
+    def _bars(self, rgb: np.ndarray, alpha: np.ndarray, weight: np.ndarray) -> None:
+        """The bars of a screenshot or a letterbox, in place."""
+        share = self.random.uniform(0.04, 0.22)
+        level = self.random.choice([0, 0, 0, 16, 255])
+        for plane, value in (rgb, level), (alpha, 0), (weight, 1):
+            rows = plane if self.shape[0] > self.shape[1] else plane.swapaxes(0, 1)
+            cut = int(share * len(rows))
+            rows[:cut] = value
+            rows[len(rows) - cut :] = value
 
     def background(self) -> np.ndarray:
         """A new background: scenery, a studio's gradient, or the scenery out of focus."""
@@ -255,7 +338,12 @@ class Sampler:
             keep = np.float32(0.0 if chance() < 0.25 else rnd.uniform(0.3, 1.4))
             luma = both @ np.array([0.299, 0.587, 0.114], np.float32)
             both = (keep * both + (1 - keep) * luma[..., None]).clip(0, 255)
-        rgb, front = both
+        if chance() < 0.05:  # an old print: sepia, faded
+            luma = both @ np.array([0.299, 0.587, 0.114], np.float32)
+            tint = np.array([1.0, rnd.uniform(0.8, 0.95), rnd.uniform(0.6, 0.85)], np.float32)
+            both = luma[..., None] * tint
+            both = rnd.uniform(20, 60) + both * np.float32(rnd.uniform(0.5, 0.8))
+        rgb, front = both.astype(np.float32)
         if chance() < 0.12:
             rgb = cv2.GaussianBlur(rgb, (0, 0), rnd.uniform(0.4, 1.5))
         if chance() < 0.25:

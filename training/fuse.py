@@ -1,16 +1,18 @@
-"""Fine alphas out of coarse annotations: the human mask says *what*, a teacher says *how softly*.
+"""Fine alphas out of coarse annotations: the human mask says *what*, teachers say *how softly*.
 
     python -m training.fuse DATA FUSED [--sheet sheet.png]
 
-Around the edge of the human mask lies a band that holds nearly all hair. Outside the band the
-mask is right, 0 or 1. Inside it the teacher's soft alpha is taken wherever the teacher agrees
-with the mask on both sides of the band nearby; elsewhere closed-form matting (Levin et al. 2008,
-as implemented by pymatting) solves the band from the photo itself. Photos on which too little of
-the band agrees stay *coarse*: their alpha is used for the mask networks and never for the matte.
+Around the edge of the human mask lies a band that holds nearly all hair. Outside the band the mask
+is right, 0 or 1. Inside it the alpha is that of the first teacher that agrees with the mask on
+both sides of the band nearby. Where none agrees, the edge of the mask is only a guess, and the
+matte learns little from it. Where every teacher finds a person beside the band and the mask finds
+none, or (with two teachers) the other way round, something is carried, cut off or labelled wrongly:
+there nothing is learnt.
 
-DATA holds images/NAME.jpg, masks/NAME.png (1 bit), teacher/NAME.png (8 bit).
-FUSED receives alpha/NAME.png, foreground/NAME.jpg (colours free of the background; Germer 2020)
-and fused.json: for each photo the share of the band on which the teacher disagrees.
+DATA holds images/NAME.jpg or .webp, masks/NAME.png (1 bit) and, for at least one teacher,
+teacher/NAME.png or rvm/NAME.webp (8 bit). FUSED receives alpha/NAME.png, weight/NAME.png (255 sure,
+GUESS, 0 unknown), foreground/NAME.jpg (colours free of the background) and fused.json: what
+`training.data` has to know about each photo.
 """
 
 from __future__ import annotations
@@ -24,15 +26,27 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-# Half-width of the band as a share of sqrt(area): street photos have clean masks and small people.
-BAND = {"eg": 0.022, "mix": 0.015, "ccp": 0.010}  # by what names begin with, up to a dash
-OTHERS_BAND = 0.015
+from bshm import foreground
+from training.split import held_out
+
+TEACHERS = {"teacher": ".png", "rvm": ".webp"}  # folder: ending
+# Which teacher's edge is preferred: the first is better on whole street figures and bags, the
+# second on portraits, big hair and everything else.
+ORDER = {"ccp": ("teacher", "rvm")}
+OTHERS_ORDER = ("rvm", "teacher")
+# Half-width of the band as a share of the square root of the person's area.
+BAND = {"eg": 0.031, "mix": 0.025, "ccp": 0.022, "sup": 0.026}  # by names up to the first dash
+OTHERS_BAND = 0.026
+# The same, of the frame's area, at most: 10 to 20 pixels of a 600 × 800 portrait.
+WIDEST = 0.022
 AGREE = 0.12  # mean teacher error beside the band, below which the teacher is trusted there
 COARSE = 0.35  # share of the band in disagreement above which a photo stays coarse
-# The fused edge lay 0.2 to 0.3 pixels outside the photo's own, where colour changes most across the
-# contour; this exponent of alpha brings it within 0.1 to 0.2.
-EDGE = 1.25
-SOLVER_SIDE = 400  # closed-form matting runs at this long side: it is for a minority of the band
+# Exponent of a teacher's alpha that brings its edge onto the photo's own, where colour changes most
+# across the contour: both lay 0.2 to 0.3 pixels outside.
+EDGE = {"teacher": 1.25, "rvm": 1.2}
+GUESS = 77  # of 255: weight of the loss where the alpha is the mask's blurred edge
+# Mean alpha of a spot that the teacher, against the mask, takes for a person; less is a haze.
+CONVINCED = 0.8
 
 
 def disk(radius: int) -> np.ndarray:
@@ -62,72 +76,116 @@ def trust(teacher: np.ndarray, mask: np.ndarray, radius: int) -> np.ndarray:
     return cv2.blur((error < AGREE).astype(np.float32), (2 * radius + 1,) * 2)
 
 
-def closed_form(rgb: np.ndarray, tri: np.ndarray) -> np.ndarray:
-    """Alpha of the trimap's band by closed-form matting at a reduced size: float32 [H, W]."""
-    from pymatting import estimate_alpha_cf
-
-    height, width = tri.shape
-    scale = min(1.0, SOLVER_SIDE / max(height, width))
-    size = (round(width * scale), round(height * scale))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) / 255.0
-    # Any unknown pixel makes the reduced one unknown: a thin band must not close.
-    reduced = cv2.resize(tri, size, interpolation=cv2.INTER_AREA)
-    reduced = np.where((reduced > 0.01) & (reduced < 0.99), 0.5, np.round(reduced))
-    if not ((reduced == 0).any() and (reduced == 1).any()):
-        return tri
-    alpha = estimate_alpha_cf(small, reduced.astype(np.float64), cg_kwargs={"maxiter": 400})
-    return cv2.resize(alpha.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+def radius_of(mask: np.ndarray, kind: str) -> int:
+    """Half-width of the band in pixels."""
+    person = BAND.get(kind, OTHERS_BAND) * np.sqrt(float(mask.sum()))
+    return max(2, round(min(person, WIDEST * np.sqrt(mask.size))))
 
 
 def fuse(
-    rgb: np.ndarray, mask: np.ndarray, teacher: np.ndarray, band: float
-) -> tuple[np.ndarray, float]:
-    """Fuse one photo: rgb uint8 [H, W, 3], mask uint8 0/1, teacher float32 0–1, both [H, W].
+    mask: np.ndarray, teachers: dict[str, np.ndarray], kind: str
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Fuse one photo: mask uint8 0/1, teachers float32 0–1, all [H, W], the preferred one first.
 
-    Returns alpha float32 [H, W] and the share of the band on which the teacher disagreed.
+    Returns alpha and weight, float32 [H, W] in 0–1, and the share of the band that no teacher
+    agreed on.
     """
-    radius = max(3, round(band * np.sqrt(mask.size)))
+    radius = radius_of(mask, kind)
     tri = trimap(mask, radius)
     inside = tri == 0.5
-    if not inside.any():
-        return tri, 0.0
-    agree = trust(teacher, mask, radius)
-    doubt = 1.0 - float(agree[inside].mean())
-    soft = teacher
-    if 0.02 < doubt <= COARSE:
-        soft = agree * teacher + (1 - agree) * closed_form(rgb, tri)
-    elif doubt > COARSE:
-        soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), radius / 4)
-    return np.where(inside, soft, tri).clip(0, 1) ** EDGE, doubt
+    soft, doubt = np.zeros(mask.shape, np.float32), np.ones(mask.shape, np.float32)
+    for name, teacher in teachers.items():
+        agree = trust(teacher, mask, radius) * doubt
+        soft += agree * teacher ** EDGE[name]
+        doubt -= agree
+    soft += doubt * cv2.GaussianBlur(mask.astype(np.float32), (0, 0), radius / 4)
+    alpha = np.where(inside, soft, tri).clip(0, 1)
+    weight = np.where(inside, 1 - doubt * (1 - GUESS / 255), 1).astype(np.float32)
+    weight[contradicted(tri, list(teachers.values()))] = 0
+    return alpha, weight, float(doubt[inside].mean()) if inside.any() else 0.0
 
 
-def fuse_file(name: str, data: Path, out: Path) -> float:
-    from pymatting import estimate_foreground_ml
+def contradicted(tri: np.ndarray, teachers: list[np.ndarray]) -> np.ndarray:
+    """Where all teachers contradict the mask over an area that touches the band: bool [H, W].
 
+    A single teacher is not asked what of the mask is no person: it loses limbs too often.
+    """
+    touching = cv2.dilate((tri == 0.5).astype(np.uint8), np.ones((3, 3), np.uint8))
+    least, most = np.minimum.reduce(teachers), np.maximum.reduce(teachers)
+    unknown = _convinced(((least > 0.5) & (tri == 0)).astype(np.uint8), least, touching)
+    if len(teachers) > 1:
+        unknown |= _convinced(((most < 0.5) & (tri == 1)).astype(np.uint8), 1 - most, touching)
+    # The rim between such an area and the band is as unknown as the area.
+    return cv2.dilate(unknown.astype(np.uint8), disk(3)).astype(bool)
+
+
+def _convinced(spots: np.ndarray, certainty: np.ndarray, touching: np.ndarray) -> np.ndarray:
+    """Those of the spots that touch the band and whose mean certainty is high: bool [H, W]."""
+    count, labels = cv2.connectedComponents(spots)
+    flat = labels.ravel()
+    area = np.bincount(flat, minlength=count)
+    mean = np.bincount(flat, certainty.ravel(), count) / np.maximum(area, 1)
+    touches = np.bincount(flat, touching.ravel(), count) > 0
+    chosen = (mean > CONVINCED) & touches
+    chosen[0] = False
+    return chosen[labels]
+
+
+def photos_of(data: Path) -> list[Path]:
+    return sorted(p for p in (data / "images").iterdir() if p.suffix in (".jpg", ".webp"))
+
+
+def read_teachers(data: Path, name: str) -> dict[str, np.ndarray]:
+    """The mattes there are for a photo, float32 [H, W] in 0–1, the preferred one first."""
+    found = {}
+    for folder in ORDER.get(name.split("-")[0], OTHERS_ORDER):
+        path = data / folder / (name + TEACHERS[folder])
+        if path.exists():
+            alpha = cv2.imread(str(path), 0).astype(np.float32)
+            found[folder] = np.clip((alpha - 10) / 235, 0, 1)
+    return found
+
+
+def fuse_file(photo: Path, data: Path, out: Path) -> dict[str, object]:
+    """Fuse one photo into FUSED; returns its record for fused.json."""
     cv2.setNumThreads(1)
-    rgb = cv2.imread(str(data / "images" / f"{name}.jpg"))[:, :, ::-1]
+    name, kind = photo.stem, photo.stem.split("-")[0]
+    rgb = cv2.imread(str(photo))[:, :, ::-1]
     mask = (cv2.imread(str(data / "masks" / f"{name}.png"), 0) > 127).astype(np.uint8)
-    teacher = cv2.imread(str(data / "teacher" / f"{name}.png"), 0).astype(np.float32) / 255
-    alpha, doubt = fuse(rgb, mask, teacher, BAND.get(name.split("-")[0], OTHERS_BAND))
-    cv2.imwrite(str(out / "alpha" / f"{name}.png"), np.round(alpha * 255).astype(np.uint8))
-    foreground = estimate_foreground_ml(rgb / 255.0, alpha.astype(np.float64))
-    bgr = np.round(foreground[:, :, ::-1] * 255).astype(np.uint8)
-    cv2.imwrite(str(out / "foreground" / f"{name}.jpg"), bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])
-    return doubt
+    alpha, weight, doubt = fuse(mask, read_teachers(data, name), kind)
+    for folder, plane in ("alpha", alpha), ("weight", weight):
+        cv2.imwrite(str(out / folder / f"{name}.png"), np.round(plane * 255).astype(np.uint8))
+    front = foreground.estimate(np.ascontiguousarray(rgb), alpha)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
+    cv2.imwrite(str(out / "foreground" / f"{name}.jpg"), front[:, :, ::-1], quality)
+    soft = ((alpha > 0.05) & (alpha < 0.95) & (weight > 0.9)).sum()
+    return {
+        "coarse": doubt > COARSE,
+        # Width of the soft edge as a share of the person's size: long and curly hair has most.
+        "softness": round(float(soft / max(1.0, alpha.sum())), 4),
+    }
 
 
 def contact_sheet(names: list[str], data: Path, out: Path, path: Path, height: int = 200) -> None:
-    """Photo, human mask, teacher, fused alpha and the cutout on green, a row each."""
+    """A row each: photo, human mask, teachers, fused alpha (unknown in red), cutout on green."""
+
+    def grey(file: Path, like: np.ndarray) -> np.ndarray:
+        return cv2.imread(str(file)) if file.exists() else np.full_like(like, 90)
+
     rows = []
     for name in names:
-        photo = cv2.imread(str(data / "images" / f"{name}.jpg"))
+        photo = cv2.imread(str(next((data / "images").glob(name + ".*"))))
         alpha = cv2.imread(str(out / "alpha" / f"{name}.png"))
+        weight = cv2.imread(str(out / "weight" / f"{name}.png"), 0)
         front = cv2.imread(str(out / "foreground" / f"{name}.jpg"))
         mask = cv2.imread(str(data / "masks" / f"{name}.png"))
-        teacher = cv2.imread(str(data / "teacher" / f"{name}.png"))
+        mattes = [grey(data / folder / (name + TEACHERS[folder]), photo) for folder in TEACHERS]
         green = np.full_like(photo, (60, 200, 40))
         cut = (front * (alpha / 255.0) + green * (1 - alpha / 255.0)).astype(np.uint8)
-        row = [cv2.resize(x, (height * 3 // 4, height)) for x in (photo, mask, teacher, alpha, cut)]
+        shown = alpha.copy()
+        shown[weight == 0] = (0, 0, 255)
+        shown[(weight > 0) & (weight < 200)] = (255, 120, 0)
+        row = [cv2.resize(x, (height, height)) for x in (photo, mask, *mattes, shown, cut)]
         rows.append(np.hstack(row))
     half = (len(rows) + 1) // 2
     rows += [np.zeros_like(rows[0])] * (2 * half - len(rows))
@@ -138,28 +196,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("fused", type=Path)
-    parser.add_argument("--sheet", type=Path, help="write a contact sheet of 50 photos")
+    parser.add_argument("--sheet", type=Path, help="write a contact sheet of 30 photos a kind: "
+                        "KIND is put before the file's name")  # fmt: skip
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit", type=int, help="only the first N photos of each kind")
     args = parser.parse_args()
-    names = sorted(path.stem for path in (args.data / "images").glob("*.jpg"))
+    photos = photos_of(args.data)
+    kinds: dict[str, list[Path]] = {}
+    for photo in photos:
+        kinds.setdefault(photo.stem.split("-")[0], []).append(photo)
     if args.limit:
-        kinds = {name.split("-")[0] for name in names}
-        names = [
-            n for k in sorted(kinds) for n in [m for m in names if m.startswith(k)][: args.limit]
-        ]
-    for folder in ("alpha", "foreground"):
+        kinds = {kind: members[: args.limit] for kind, members in kinds.items()}
+        photos = [photo for members in kinds.values() for photo in members]
+    for folder in ("alpha", "weight", "foreground"):
         (args.fused / folder).mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool(args.jobs) as pool:
         work = partial(fuse_file, data=args.data, out=args.fused)
-        doubts = pool.map(work, names, chunksize=8)
-    record = {name: round(doubt, 4) for name, doubt in zip(names, doubts)}
-    (args.fused / "fused.json").write_text(json.dumps(record, indent=0))
-    coarse = sum(doubt > COARSE for doubt in doubts)
-    print(f"{len(names)} photos: {len(names) - coarse} fine, {coarse} coarse")
+        records = pool.map(work, photos, chunksize=8)
+    validation = held_out(photos)
+    fused = {
+        photo.stem: {**record, "validation": photo.stem in validation}
+        for photo, record in zip(photos, records)
+    }
+    (args.fused / "fused.json").write_text(json.dumps(fused, indent=0))
+    coarse = sum(bool(record["coarse"]) for record in records)
+    print(f"{len(photos)} photos: {len(photos) - coarse} fine, {coarse} coarse, "
+          f"{len(validation)} held out")  # fmt: skip
     if args.sheet:
-        step = max(1, len(names) // 50)
-        contact_sheet(names[::step][:50], args.data, args.fused, args.sheet)
+        for kind, members in kinds.items():
+            names = [photo.stem for photo in members[:: max(1, len(members) // 30)][:30]]
+            path = args.sheet.with_name(f"{kind}-{args.sheet.name}")
+            contact_sheet(names, args.data, args.fused, path)
 
 
 if __name__ == "__main__":

@@ -65,8 +65,9 @@ def matte_loss(
     solid = (target > 0.05).float()
     tint = ((colour - front).abs() * solid).mean()
     edges = ((gradient(alpha) - gradient(target)).abs() * weight[..., 1:, 1:]).mean()
+    known = torch.where(weight > 0, target, alpha)  # no loss where the truth is unknown
     pyramid = sum(
         2**i * (a - b).abs().mean()
-        for i, (a, b) in enumerate(zip(laplacian(alpha), laplacian(target)))
+        for i, (a, b) in enumerate(zip(laplacian(alpha), laplacian(known)))
     )
     return far + 0.5 * composed + 0.2 * tint + edges + 0.25 * pyramid

@@ -15,6 +15,7 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Callable
 
 import cv2
 import numpy as np
@@ -72,11 +73,59 @@ def degrade(alpha: Tensor, generator: np.random.Generator) -> Tensor:
     return torch.from_numpy(np.stack(out)[:, None]).to(alpha)
 
 
-def step_loss(model: BSHM, stage: str, batch: list[Tensor], rnd: np.random.Generator) -> Tensor:
+REACH = 5  # pixels: how far a twin is moved
+
+
+def twin(photo: Tensor, rnd: np.random.Generator) -> tuple[Tensor, tuple[int, int]]:
+    """The same photos moved by some pixels, in another light, encoded anew; and the move (y, x).
+
+    What the move brings in at one border is what left at the other: leave REACH pixels out.
+    """
+    move = tuple(int(v) for v in rnd.integers(-REACH, REACH + 1, 2))
+    twins = torch.roll(photo, move, (2, 3)).permute(0, 2, 3, 1).cpu().numpy()
+    out = []
+    for item in twins:
+        item = item * np.float32(rnd.uniform(0.86, 1.14)) + np.float32(rnd.uniform(-8, 8))
+        item = (item + np.float32(rnd.uniform(0, 4)) * rnd.standard_normal(item.shape, np.float32)).clip(0, 255)
+        if rnd.random() < 0.5:
+            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rnd.integers(35, 90))]
+            item = cv2.imdecode(cv2.imencode(".jpg", item.astype(np.uint8), quality)[1], 1)
+        out.append(item.astype(np.float32))
+    return torch.from_numpy(np.stack(out)).to(photo.device).permute(0, 3, 1, 2), move
+
+
+def unsteadiness(
+    predict: Callable[[Tensor], Tensor], photo: Tensor, alpha: Tensor, rnd: np.random.Generator
+) -> Tensor:
+    """Mean difference between the alphas of a quarter of the photos and those of their twins.
+
+    predict: photo [B, 3, h, w] -> alpha [B, 1, ., .]; alpha: what it gave for ``photo``.
+    """
+    some = slice(0, max(1, len(photo) // 4))
+    twins, move = twin(photo[some], rnd)
+    size = photo.shape[2:]
+
+    def full(x: Tensor) -> Tensor:
+        return F.interpolate(x.float(), size=size, mode="bilinear", align_corners=False)
+
+    moved_back = torch.roll(full(predict(twins)), [-step for step in move], (2, 3))
+    difference = (full(alpha[some]) - moved_back).abs()
+    return difference[..., 2 * REACH : -2 * REACH, 2 * REACH : -2 * REACH].mean()
+
+
+def step_loss(
+    model: BSHM, stage: str, batch: list[Tensor], rnd: np.random.Generator, steady: float = 0.0
+) -> Tensor:
+    """The stage's loss on a batch; ``steady`` weighs how much twins differ (mpn and joint)."""
     photo, alpha, weight, front = batch
     if stage == "mpn":
-        photo_half, target, weight = photo, F.avg_pool2d(alpha, 2), F.avg_pool2d(weight, 2)
-        return mask_loss(model.mpn(photo_half), target, weight)
+        target, weight = F.avg_pool2d(alpha, 2), F.avg_pool2d(weight, 2)
+        logits = model.mpn(photo)
+        loss = mask_loss(logits, target, weight)
+        if steady:
+            mask = lambda x: model.mpn(x).softmax(1)[:, 1:]  # noqa: E731
+            loss = loss + steady * unsteadiness(mask, photo, logits.softmax(1)[:, 1:], rnd)
+        return loss
     quarter, target = F.avg_pool2d(photo, 4), F.avg_pool2d(alpha, 4)
     if stage == "qun":
         degraded = degrade(target, rnd)
@@ -96,6 +145,8 @@ def step_loss(model: BSHM, stage: str, batch: list[Tensor], rnd: np.random.Gener
         light = F.avg_pool2d(weight, 4)
         extra = mask_loss(logits, target, light)
         extra = 0.5 * extra + 0.5 * ((unified.float() - target).abs() * light).mean()
+        if steady:
+            extra = extra + steady * unsteadiness(model, photo, matte, rnd)
     norm = lambda x: (x - MEAN) / SCALE  # noqa: E731
     return extra + matte_loss(matte, alpha, colour, norm(front), norm(photo), weight)
 
@@ -119,15 +170,14 @@ def parameters(model: BSHM, stage: str, rate: float) -> list[dict]:
     return [dict(group, lr=rate * group["scale"]) for group in groups]
 
 
-def learn(model: BSHM, stage: str) -> None:
-    """Training mode for what the stage trains; the joint stage keeps batch norm's statistics.
+def learn(model: BSHM, stage: str, frozen: bool) -> None:
+    """Training mode for what the stage trains; if ``frozen``, batch norm keeps its statistics.
 
-    Its batches are too small to speak for all photos.
+    The joint stage always keeps them: its batches are too small to speak for all photos.
     """
     model.eval()
-    if stage == "joint":
-        return
-    getattr(model, stage).train()
+    if stage != "joint" and not frozen:
+        getattr(model, stage).train()
 
 
 class Average:
@@ -184,11 +234,12 @@ def train(args: argparse.Namespace) -> None:
         fine_only=args.stage in ("qun", "mrn"),
         geometry=geometry,
         replace=args.replace,
+        without=args.without,
     )
     samples.seed = args.seed + start
     ahead = 4 if args.workers else None
     loader = iter(DataLoader(samples, args.batch, num_workers=args.workers, prefetch_factor=ahead))
-    learn(model, args.stage)
+    learn(model, args.stage, args.frozen)
     running, began = 0.0, time.time()
     for step in range(start, args.steps):
         warm = min(1.0, (step + 1) / 100)
@@ -197,7 +248,7 @@ def train(args: argparse.Namespace) -> None:
             group["lr"] = args.rate * group["scale"] * pace
         batch = [t.to(device, memory_format=torch.channels_last) for t in next(loader)]
         with torch.autocast(device.type, torch.bfloat16, enabled=args.bf16):
-            loss = step_loss(model, args.stage, batch, rnd)
+            loss = step_loss(model, args.stage, batch, rnd, args.steady)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -248,7 +299,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--frozen", action="store_true",
+        help="keep batch norm's statistics: for weights that are good already; twice as fast",
+    )  # fmt: skip
+    parser.add_argument(
+        "--steady", type=float, default=0.0, help="weight of the difference between twins"
+    )
+    parser.add_argument("--without", default="", metavar="KIND", help="leave one set out")
+    parser.add_argument(
+        "--bf16", action=argparse.BooleanOptionalAction, default=torch.cuda.is_available(),
+        help="(default: on a GPU; processors without bfloat16 take minutes a step)",
+    )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted stage")
     train(parser.parse_args())
 

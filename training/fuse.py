@@ -58,19 +58,17 @@ def trimap(mask: np.ndarray, radius: int) -> np.ndarray:
 
     The photo's own border is no edge: a person cut by the frame stays solid there.
     """
-    sure = cv2.erode(mask, disk(radius), borderType=cv2.BORDER_REPLICATE)
-    maybe = cv2.dilate(mask, disk(radius), borderType=cv2.BORDER_REPLICATE)
-    return (sure.astype(np.float32) + maybe.astype(np.float32)) / 2
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    away = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
+    return ((depth > radius).astype(np.float32) + (away <= radius).astype(np.float32)) / 2
 
 
-def trust(teacher: np.ndarray, mask: np.ndarray, radius: int) -> np.ndarray:
+def trust(teacher: np.ndarray, mask: np.ndarray, ring: np.ndarray, radius: int) -> np.ndarray:
     """Where the teacher agrees with the mask beside the band: float32 [H, W], 1 = agrees.
 
-    Judged on the rings just inside and just outside the band, averaged over a window that
-    spans the band, so that a lost shirt is noticed and a soft curl is not.
+    Judged on ``ring``, just inside and just outside the band, averaged over a window that spans
+    the band, so that a lost shirt is noticed and a soft curl is not.
     """
-    near, far = trimap(mask, radius), trimap(mask, 3 * radius)
-    ring = ((near != 0.5) & (far == 0.5)).astype(np.float32)
     window = (8 * radius + 1,) * 2
     error = cv2.blur(np.abs(teacher - mask) * ring, window) / (cv2.blur(ring, window) + 1e-6)
     return cv2.blur((error < AGREE).astype(np.float32), (2 * radius + 1,) * 2)
@@ -93,9 +91,10 @@ def fuse(
     radius = radius_of(mask, kind)
     tri = trimap(mask, radius)
     inside = tri == 0.5
+    ring = (~inside & (trimap(mask, 3 * radius) == 0.5)).astype(np.float32)
     soft, doubt = np.zeros(mask.shape, np.float32), np.ones(mask.shape, np.float32)
     for name, teacher in teachers.items():
-        agree = trust(teacher, mask, radius) * doubt
+        agree = trust(teacher, mask, ring, radius) * doubt
         soft += agree * teacher ** EDGE[name]
         doubt -= agree
     soft += doubt * cv2.GaussianBlur(mask.astype(np.float32), (0, 0), radius / 4)

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tqdm import tqdm
 
+from benchmarks import stability
 from benchmarks.composites import Backgrounds
 from benchmarks.mattes import (
     PRESETS,
@@ -32,6 +33,8 @@ from benchmarks.pairs import Pair, find_pairs, read_alpha, read_photo
 from benchmarks.scores import Score, by_group, score, table
 from benchmarks.sheet import Worst
 from bshm import BshmError
+
+STEADY = 40  # photos for --stability, spread over all
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,12 +51,20 @@ def main(argv: list[str] | None = None) -> int:
             tool.name: _measure(tool, pairs, backgrounds, worst if i == 0 else None)
             for i, tool in enumerate(tools)
         }
+        unsteadiness = {}
+        if options.stability:
+            photos = [read_photo(pair.photo) for pair in pairs[:: -(-len(pairs) // STEADY)]]
+            unsteadiness = {tool.name: stability.measure(tool, photos) for tool in tools}
     except (BshmError, ValueError) as error:
         print("accuracy: %s" % error, file=sys.stderr)
         return 1
     print(table({name: by_group(scores) for name, scores in results.items()}))
+    if options.stability:
+        print("\n" + stability.table(unsteadiness))
     if options.json:
-        options.json.write_text(json.dumps(_report(options, results), indent=1), "utf-8")
+        options.json.write_text(
+            json.dumps(_report(options, results, unsteadiness), indent=1), "utf-8"
+        )
     if worst:
         worst.save(options.sheet)
     return 0
@@ -83,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--limit", type=int, metavar="N", help="only the first N photos of each set")
     add("--composites", type=Path, metavar="BACKGROUNDS",
         help="measure the people put on these backgrounds instead")  # fmt: skip
+    add("--stability", action="store_true", help="also: how much the matte of the same photo "
+        "changes when it is moved, encoded again or brightened, on %d photos" % STEADY)  # fmt: skip
     add("--frame", type=float, default=1.0, metavar="K",
         help="composites K times as wide and high as the photo (default: 1)")  # fmt: skip
     add("--seed", type=int, default=0, help="for composites (default: 0)")
@@ -101,9 +114,10 @@ def _pairs(options: argparse.Namespace) -> list[Pair]:
             file=sys.stderr,
         )
     if options.holdout:
-        from training.split import is_validation
+        from training.split import held_out
 
-        pairs = [pair for pair in pairs if is_validation(pair.key.name)]
+        names = held_out([pair.photo for pair in pairs])
+        pairs = [pair for pair in pairs if pair.photo.stem in names]
         if not pairs:
             raise ValueError("none of these photos is held out; leave out --holdout")
     if options.limit:
@@ -121,6 +135,8 @@ def _tools(options: argparse.Namespace) -> list[Mattes]:
         preset.square,
         preset.stretch,
     )
+    if options.stability and options.mattes:
+        raise ValueError("--mattes were made from the photos and cannot go with --stability")
     if options.composites and options.mattes:
         raise ValueError("--mattes were made from the photos and cannot go with --composites")
     tools: list[Mattes] = [OnnxMattes(path, preset) for path in options.model]
@@ -155,13 +171,18 @@ def _measure(
     return scores
 
 
-def _report(options: argparse.Namespace, results: dict[str, list[Score]]) -> dict[str, object]:
+def _report(
+    options: argparse.Namespace,
+    results: dict[str, list[Score]],
+    unsteadiness: dict[str, dict[str, float]],
+) -> dict[str, object]:
     return {
         "images": str(options.images),
         "alphas": str(options.alphas),
         "holdout": options.holdout,
         "composites": str(options.composites) if options.composites else None,
         "frame": options.frame,
+        "stability": unsteadiness,
         "tools": {
             name: {"sets": by_group(scores), "photos": [one.as_dict() for one in scores]}
             for name, scores in results.items()

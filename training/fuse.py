@@ -26,7 +26,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bshm import foreground
+from bshm.matting import edge_colours
 from training.split import held_out
 
 TEACHERS = {"teacher": ".png", "rvm": ".webp"}  # folder: ending
@@ -154,7 +154,7 @@ def fuse_file(photo: Path, data: Path, out: Path) -> dict[str, object]:
     alpha, weight, doubt = fuse(mask, read_teachers(data, name), kind)
     for folder, plane in ("alpha", alpha), ("weight", weight):
         cv2.imwrite(str(out / folder / f"{name}.png"), np.round(plane * 255).astype(np.uint8))
-    front = foreground.estimate(np.ascontiguousarray(rgb), alpha)
+    front = edge_colours.estimate(np.ascontiguousarray(rgb), alpha)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
     cv2.imwrite(str(out / "foreground" / f"{name}.jpg"), front[:, :, ::-1], quality)
     soft = ((alpha > 0.05) & (alpha < 0.95) & (weight > 0.9)).sum()

@@ -1,8 +1,8 @@
 """The one rule that keeps validation photos out of training.
 
-A tenth of the photos, chosen by a hash of the name, is never trained on. The same picture may lie in
-a data set twice under two names, so photos that look alike form a group, and a group is held out
-only if all its names are.
+A tenth of the photos, chosen by a hash of the name, is never trained on. The same picture may lie
+in a data set twice under two names, so photos that look alike form a group, and a group is held
+out only if all its names are.
 """
 
 from __future__ import annotations

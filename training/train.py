@@ -85,8 +85,9 @@ def twin(photo: Tensor, rnd: np.random.Generator) -> tuple[Tensor, tuple[int, in
     twins = torch.roll(photo, move, (2, 3)).permute(0, 2, 3, 1).cpu().numpy()
     out = []
     for item in twins:
+        noise = rnd.standard_normal(item.shape, np.float32) * np.float32(rnd.uniform(0, 4))
         item = item * np.float32(rnd.uniform(0.86, 1.14)) + np.float32(rnd.uniform(-8, 8))
-        item = (item + np.float32(rnd.uniform(0, 4)) * rnd.standard_normal(item.shape, np.float32)).clip(0, 255)
+        item = (item + noise).clip(0, 255)
         if rnd.random() < 0.5:
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(rnd.integers(35, 90))]
             item = cv2.imdecode(cv2.imencode(".jpg", item.astype(np.uint8), quality)[1], 1)

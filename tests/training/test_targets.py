@@ -1,0 +1,102 @@
+"""What the networks are trained towards: which photos, which alphas, and where nothing is known."""
+
+from __future__ import annotations
+
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+if sys.version_info < (3, 10):
+    pytest.skip("training/ is for Python 3.10 and newer", allow_module_level=True)
+
+from training import split
+from training.fuse import GUESS, fuse
+
+GUESSED = pytest.approx(GUESS / 255, abs=0.01)
+
+
+def disc(centre=(100, 100), radius=60, soft=0.0):
+    """A round person: float32 [200, 200], its edge blurred by ``soft`` pixels."""
+    alpha = np.zeros((200, 200), np.float32)
+    cv2.circle(alpha, centre, radius, 1.0, -1)
+    return cv2.GaussianBlur(alpha, (0, 0), soft) if soft else alpha
+
+
+MASK = disc().astype(np.uint8)
+THING = disc((175, 100), 20)  # touches the person's band
+FAR_THING = disc((20, 20), 12)  # does not
+
+
+def test_a_teacher_that_agrees_gives_the_edge_its_softness():
+    alpha, weight, doubt = fuse(MASK, {"rvm": disc(soft=2)}, "eg")
+    assert 0.05 < alpha[100, 161] < 0.95
+    assert doubt < 0.01
+    assert weight.min() > 0.99
+
+
+def test_where_no_teacher_agrees_the_edge_is_a_guess():
+    lost = disc(soft=2) * (np.arange(200) > 90)  # the left of the person is missing
+    alpha, weight, doubt = fuse(MASK, {"rvm": lost}, "sup")
+    assert alpha[100, 60] == 1, "the mask says what is the person"
+    assert weight[100, 40] == GUESSED
+    assert weight[100, 160] == pytest.approx(1, abs=0.01)
+    assert 0.2 < doubt < 0.8
+
+
+def test_the_second_teacher_helps_where_the_first_fails():
+    lost = disc(soft=2) * (np.arange(200) > 90)
+    _, weight, doubt = fuse(MASK, {"rvm": lost, "teacher": disc(soft=2)}, "eg")
+    assert doubt < 0.02
+    assert weight[100, 40] > 0.95
+
+
+def test_what_is_carried_is_unknown():
+    _, weight, _ = fuse(MASK, {"rvm": np.maximum(disc(soft=1), THING)}, "sup")
+    assert weight[100, 180] == 0
+
+
+def test_two_teachers_must_agree_that_something_is_carried():
+    mattes = {"rvm": np.maximum(disc(soft=1), THING), "teacher": disc(soft=1)}
+    _, weight, _ = fuse(MASK, mattes, "eg")
+    assert weight[100, 185] == 1
+
+
+def test_somebody_apart_from_the_person_is_background():
+    alpha, weight, _ = fuse(MASK, {"rvm": np.maximum(disc(soft=1), FAR_THING)}, "sup")
+    assert alpha[20, 20] == 0
+    assert weight[20, 20] == 1
+
+
+def test_a_part_that_both_teachers_deny_is_unknown_and_one_alone_is_not_believed():
+    label = np.maximum(MASK, THING.astype(np.uint8))
+    mattes = {"rvm": disc(soft=1), "teacher": disc(soft=1)}
+    assert fuse(label, mattes, "eg")[1][100, 178] == 0
+    assert fuse(label, {"rvm": disc(soft=1)}, "sup")[1][100, 178] > 0
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Writes a photo, or the same again in another encoding, under a name."""
+
+    def add(name, seed, quality=95):
+        noise = np.random.default_rng(seed).uniform(0, 255, (12, 12, 3)).astype(np.float32)
+        photo = cv2.resize(noise, (320, 320), interpolation=cv2.INTER_CUBIC).clip(0, 255)
+        path = tmp_path / (name + ".jpg")
+        cv2.imwrite(str(path), photo, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        return path
+
+    return add
+
+
+def test_one_picture_under_two_names_is_never_on_both_sides(album):
+    names = ["eg-%03d" % number for number in range(200)]
+    inside = [name for name in names if split.is_validation(name)]
+    outside = [name for name in names if not split.is_validation(name)]
+    photos = [
+        album(inside[0], 0), album(outside[0], 0, 60),  # the same picture: trained on
+        album(inside[1], 1), album(inside[2], 1, 60),  # the same picture: held out
+        album(inside[3], 2), album(outside[1], 3),
+    ]  # fmt: skip
+    assert split.held_out(photos) == {inside[1], inside[2], inside[3]}

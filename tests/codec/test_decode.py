@@ -309,14 +309,14 @@ def test_first_frame_of_animations(pixels):
 def test_heic_is_read_or_the_message_says_what_to_install(monkeypatch):
     head = b"\0\0\0\x18ftyp%s\0\0\0\0mif1%s" % (b"heic", b"heic")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(InputError, match=r"a\.heic: .*pip install .*bshm\[heic\]"):
+    with pytest.raises(InputError, match=r"a\.heic: .*pip install '\.\[heic\]'"):
         decode(head, "a.heic")
 
 
 def test_avif_without_a_decoder_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setitem(sys.modules, "PIL.AvifImagePlugin", None)
-    with pytest.raises(InputError, match=r"a\.avif: .*pip install .*bshm\[heic\]"):
+    with pytest.raises(InputError, match=r"a\.avif: .*pip install '\.\[heic\]'"):
         decode(b"\0\0\0\x1cftypavif\0\0\0\0avif", "a.avif")
 
 
@@ -425,7 +425,7 @@ def test_pixel_limit_is_checked_before_anything_is_allocated(pixels):
     for name, data in cases.items():
         with pytest.raises(InputError) as caught:
             decode(data, name)
-        told = r"%s: \d+×\d+ is [\d.]+ megapixels, over the limit of 200.0"
+        told = r"%s: \d+×\d+ is [\d.]+ megapixels, over the limit of 200"
         assert re.fullmatch(told % re.escape(name), str(caught.value)), str(caught.value)
     pytest.importorskip("resource")
     for name in ("bomb.png", "extended.webp", "tile.tif"):

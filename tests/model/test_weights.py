@@ -621,10 +621,10 @@ def test_download_without_the_sdk_names_the_package(cache, monkeypatch):
         weights.download()
 
 
-def test_help_says_what_is_fetched_where_no_tag_is_named(capsys):
+def test_help_says_what_is_fetched_where_no_tag_is_named(capfd):
     with pytest.raises(SystemExit):
         main(["download", "--help"])
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(capfd.readouterr().out.split())
     assert "the newest tag; since 1.38 master" in said
 
 

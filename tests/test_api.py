@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import os
 import pickle
 import subprocess
@@ -268,12 +269,15 @@ def test_a_forked_process_makes_its_own_and_ends(photo):
         "    with own:\n"
         "        try: own.alpha(bshm.cutout(photo, **lite).rgba[..., :3])\n"
         "        except bshm.DeviceError as error: print(error.code, flush=True)\n"
-        "    print(bshm.cutout(photo, **lite).coverage == before[0], flush=True)\n"
+        "    try: print(bshm.cutout(photo, **lite).coverage == before[0], flush=True)\n"
+        "    except bshm.DeviceError as error: print(error.code, flush=True)\n"
         "    sys.exit(0)\n"
         "print(os.waitpid(child, 0)[1])\n"
         "print(own.cutout(photo).coverage == before[0])\n"
     )
-    assert run_python(program, photo) == ["True", "other_process", "True", "0", "True"]
+    # TensorFlow's threads stay with the parent, and it can make no others: it says so.
+    own = "True" if importlib.util.find_spec("onnxruntime") else "other_process"
+    assert run_python(program, photo) == ["True", "other_process", own, "0", "True"]
 
 
 def test_a_matting_does_not_travel_and_a_cutout_does(matting, expected):

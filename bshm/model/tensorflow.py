@@ -29,8 +29,12 @@ class TensorFlowEngine(Engine):
     threads: CPU threads of one forward pass; 0 is all that this process may use
 
     GPU memory is taken as it is needed. Raises WeightsError (no such file, damaged, another
-    contract) and DeviceError (a device asked for is not there; the message names what is missing).
+    contract) and DeviceError (a device asked for is not there; the message names what is missing;
+    or the process was forked after TensorFlow's first session, whose threads a fork does not copy:
+    another one would wait for them without end).
     """
+
+    _home = 0  # id of the process that made the first session
 
     def __init__(self, path: str, device: str = "auto", threads: int = 0) -> None:
         if device not in DEVICES:
@@ -43,6 +47,12 @@ class TensorFlowEngine(Engine):
                 "tensorrt runs on the onnx engine only, not on tensorflow", code="device_missing"
             )
         self._tf = tf = _import_tensorflow()
+        if TensorFlowEngine._home not in (0, os.getpid()):
+            raise DeviceError(
+                "TensorFlow ran before this process was forked and cannot run in it: "
+                "spawn processes, or fork before the first photo",
+                code="other_process",
+            )
         graph = _read_graph(tf, path)
         count = threads or cpu_limit()
         config = tf.compat.v1.ConfigProto(
@@ -51,6 +61,7 @@ class TensorFlowEngine(Engine):
             device_count={"GPU": 0} if device == "cpu" else {},
         )
         config.gpu_options.allow_growth = True
+        TensorFlowEngine._home = os.getpid()
         self._session: Any = tf.compat.v1.Session(graph=graph, config=config)
         self.device, self.note = self._settle(device)
 

@@ -211,15 +211,16 @@ class Sampler:
         if kind < 0.18:
             other = self.person(int(rnd.choice(self.people)), True, small=kind >= 0.1)
             a2 = other.alpha[..., None]
-            beside = front * a + (other.front * a2 + back * (1 - a2)) * (1 - a)
-            if kind < 0.1:
-                # Behind the first edge the second person shows: colours mix in one alpha.
-                front = np.where(a > 0.5, front, other.front)
-                alpha = 1 - (1 - alpha) * (1 - other.alpha)
-                return Layer(beside, front, alpha, np.minimum(weight, other.weight))
-            passer_by = other.front * a2 + back * (1 - a2)
-            back = cv2.GaussianBlur(passer_by, (0, 0), rnd.uniform(0.5, self.size / 80))
-        return Layer(front * a + back * (1 - a), front, alpha, weight)
+            back = other.front * a2 + back * (1 - a2)
+        if 0.1 <= kind < 0.18:  # a passer-by, out of focus
+            back = cv2.GaussianBlur(back, (0, 0), rnd.uniform(0.5, self.size / 80))
+        rgb = front * a + back * (1 - a)
+        if kind < 0.1:
+            # Behind the first edge the second person shows: colours mix in one alpha.
+            front = np.where(a > 0.5, front, other.front)
+            alpha = 1 - (1 - alpha) * (1 - other.alpha)
+            weight = np.minimum(weight, other.weight)
+        return Layer(rgb, front, alpha, weight)
 
     def person(self, index: int, replace: bool, small: bool = False) -> Layer:
         """Warp one photo to [h, w]; ``small``: at a third of the scale, or less."""
@@ -279,8 +280,7 @@ class Sampler:
         outside = cv2.BORDER_CONSTANT if replace else solid
         alpha, weight = warped("alpha", outside) / 255, warped("weight", solid) / 255
         if replace:
-            # What is carried may or may not be cut out with the person: where it would be seen in
-            # part, as everywhere beyond the person, the new background is what there is.
+            # Where alpha is 0, only the new background is seen, whatever was unknown in the photo.
             weight[alpha == 0] = 1
             front = rgb = warped("front", solid)
         else:

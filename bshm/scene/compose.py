@@ -171,7 +171,7 @@ def ease(before: Numbers, now: Numbers, share: float) -> Numbers:
 
 def feet(alpha: np.ndarray) -> blur.Ground | None:
     """Where somebody stands in the frame, or None: rows of feet and horizon, in shares."""
-    small = grids.shrink(alpha, grids.grid_size(*alpha.shape))
+    small = _thumb(alpha)
     standing = [one for one in shadow.people(small) if one.stands]
     if not standing:
         return None

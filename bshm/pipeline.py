@@ -22,7 +22,7 @@ from bshm import disk, timing
 from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.codec.encode import encode, format_of, known
 from bshm.codec.profiles import convert
-from bshm.matting import AlphaMatting, edge_colours
+from bshm.matting import AlphaMatting, edge_colours, planes
 from bshm.pictures import Box, Photo
 from bshm.scene.background import Background, Blur, Colour, Flat, Gradient, Named, Picture
 from bshm.scene.compose import Canvas, Scene, compose, wish
@@ -214,8 +214,7 @@ class Cutout:
     @property
     def box(self) -> Box | None:
         """The smallest window that holds all that shows, or None where nothing does."""
-        left, top, width, height = cv2.boundingRect(np.ascontiguousarray(self.matte))
-        return Box(top, top + height, left, left + width) if width else None
+        return planes.box(np.ascontiguousarray(self.matte))
 
     def crop(self, wanted: int | str = 0) -> Cutout:
         """Trimmed to its box with a margin as in a recipe; whole where nobody was found."""

@@ -7,6 +7,8 @@ from typing import Tuple
 import cv2
 import numpy as np
 
+from bshm.pictures import Box
+
 Window = Tuple[slice, slice]  # rows and columns of an image
 
 
@@ -21,3 +23,11 @@ def bounds(mask: np.ndarray) -> Window:
     # Not `cv2.boundingRect`: it misses pixels of small masks in OpenCV 4.5.1.
     rows, cols = np.flatnonzero(mask.max(axis=1)), np.flatnonzero(mask.max(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
+
+
+def box(mask: np.ndarray) -> Box | None:
+    """The same as a `Box`, or None where the mask is empty."""
+    if not mask.any():
+        return None
+    rows, columns = bounds(mask)
+    return Box(rows.start, rows.stop, columns.start, columns.stop)

@@ -17,7 +17,7 @@ from bshm import timing
 from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.codec.encode import encode
 from bshm.errors import BshmError, InputError
-from bshm.matting import AlphaMatting
+from bshm.matting import AlphaMatting, planes
 from bshm.pictures import Box, Photo
 from bshm.pipeline import Recipe, finish
 from bshm.scene import shadow
@@ -174,10 +174,7 @@ def _box(photo: Photo, alpha: np.ndarray) -> Box | None:
     shown = alpha > SHOWN
     if photo.alpha is not None:
         shown &= photo.alpha > 0
-    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
-    if not rows.size:
-        return None
-    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    return planes.box(shown)
 
 
 def _cropped(

@@ -10,9 +10,11 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │     a film                    not_a_film · high_dynamic_range · frames_too_large
 │     its bytes                 not_an_image · unsupported_format · damaged · too_many_pixels ·
 │                               out_of_memory
+│     for an ID photo           nobody_found · several_people · head_cut_off · head_too_small ·
+│                               body_cut_off
 ├── OutputError                 a result cannot be written
-│                               not_written · disk_full · too_large_for_format ·
-│                               would_overwrite_input · foreign_file
+│                               not_written · disk_full · too_large_for_format · too_many_bytes ·
+│                               paper_too_small · would_overwrite_input · foreign_file
 │     of a film                 would_overwrite_film · unknown_format · not_streamable ·
 │                               no_number · parts_in_use · part_damaged
 ├── WeightsError                weights cannot be had, or do not run here

@@ -20,12 +20,17 @@ import numpy as np
 
 from bshm import disk, timing
 from bshm.codec.decode import MAX_PIXELS, decode
-from bshm.codec.encode import encode, format_of, known
+from bshm.codec.encode import check, encode, format_of
 from bshm.codec.profiles import convert
+from bshm.idphoto import frame, sheet
+from bshm.idphoto.head import Head
+from bshm.idphoto.sizes import DPI, IdPhoto
+from bshm.idphoto.sizes import paper as parse_paper
+from bshm.idphoto.sizes import parse as parse_size
 from bshm.matting import AlphaMatting, edge_colours, planes
 from bshm.pictures import Box, Photo
 from bshm.scene.background import Background, Blur, Colour, Flat, Gradient, Named, Picture
-from bshm.scene.compose import Canvas, Scene, compose, wish
+from bshm.scene.compose import NOTHING, Canvas, Scene, apply, compose, paint, wish
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,8 +44,12 @@ class Recipe:
     crop: trim to what shows, with a margin around it: pixels, or a share of its longer side such as
         ``"5%"``; None is the whole photo
     format: ``png``, ``jpeg`` or ``webp``, of files
+    quality: of JPEG and WebP files, 1-100; None is 90
+    kilobytes: the least and the most that a JPEG file is to be large
+    dpi: pixels an inch that files say, for printers; None leaves it open
     max_pixels: refuse to decode photos of more pixels than this
     scene: what the people are put on, with the light and the shadow of it
+    id_photo: frame the head for an ID photo; of its scene, the colour or gradient behind counts
     scene_icc: the RGB profile that the scene's picture is in; None means sRGB
     read_picture: reads and decodes the picture of a scene that only names one, when it is needed
     """
@@ -48,13 +57,18 @@ class Recipe:
     only_alpha: bool = False
     crop: int | str | None = None
     format: str = "png"
+    quality: int | None = None
+    kilobytes: tuple[float, float] | None = None
+    dpi: int | None = None
     max_pixels: int = MAX_PIXELS
     scene: Scene | None = None
+    id_photo: IdPhoto | None = None
     scene_icc: bytes | None = field(default=None, repr=False)
     read_picture: Callable[[str], Photo] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "format", known(self.format))
+        kind = check(self.format, self.quality, self.dpi, self.kilobytes)
+        object.__setattr__(self, "format", kind)
         if self.crop is not None:
             margin(self.crop, 0)
 
@@ -67,7 +81,7 @@ class Recipe:
 
     def of_matte(self) -> Recipe:
         """The recipe of the matte that belongs to this one's cutout: a PNG, which loses nothing."""
-        return replace(self, only_alpha=True, format="png")
+        return replace(self, only_alpha=True, format="png", quality=None, kilobytes=None)
 
 
 def margin(wanted: int | str, side: int) -> int:
@@ -87,8 +101,12 @@ def render(photo: Photo, matting: AlphaMatting, recipe: Recipe) -> Cutout:
 
 def finish(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Cutout:
     """The same where alpha, float32 ``[H, W]`` in 0-1, is known already, as for a film's frame."""
+    if recipe.id_photo is not None:
+        return _id_photo(photo, alpha, recipe, recipe.id_photo)
     on_scene = recipe.scene is not None and not recipe.only_alpha
     cutout = (_on_scene if on_scene else _cut_out)(photo, alpha, recipe)
+    if recipe.dpi:
+        cutout = replace(cutout, dpi=recipe.dpi)
     return cutout if recipe.crop is None else cutout.crop(recipe.crop)
 
 
@@ -119,7 +137,41 @@ def _on_scene(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Composite:
 
 
 def _composite(canvas: Canvas, icc: bytes | None) -> Composite:
-    return Composite(canvas.pixels, icc, canvas.matte, canvas.grown)
+    return Composite(canvas.pixels, icc, people=canvas.matte, grown=canvas.grown)
+
+
+def _id_photo(photo: Photo, alpha: np.ndarray, recipe: Recipe, wanted: IdPhoto) -> Composite:
+    if photo.alpha is not None:
+        alpha = alpha * (photo.alpha * np.float32(1 / 255))
+    with timing.measure("foreground"):
+        colours = edge_colours.estimate(photo.rgb, alpha)
+    with timing.measure("scene"):
+        behind = recipe.scene.behind if recipe.scene else None
+        return _framed(colours, alpha, photo.icc, wanted, behind)
+
+
+def _framed(
+    colours: np.ndarray,
+    alpha: np.ndarray,
+    icc: bytes | None,
+    wanted: IdPhoto,
+    behind: Background | None,
+) -> Composite:
+    """The head in the frame of an ID photo, or copies of that on a sheet."""
+    size = wanted.size
+    if not isinstance(behind, (Flat, Gradient, type(None))):
+        raise ValueError("behind an ID photo goes a colour or a gradient")
+    where, head = frame.fit(alpha, size, wanted.lenient)
+    colours, alpha = frame.cut(colours, alpha, where, size)
+    painted = None
+    if behind is not None:
+        painted = paint(Scene(_in_profile(behind, None, icc)), colours, alpha)
+    made = apply(NOTHING, alpha, colours, painted)
+    pixels, matte = made.pixels, made.matte
+    if wanted.paper:
+        pixels = sheet.lay_out(pixels, wanted.paper, size.dpi)
+        matte = sheet.lay_out(matte, wanted.paper, size.dpi, 0, 0)
+    return Composite(pixels, icc, size.dpi, matte, head=head.moved(*where))
 
 
 def _in_profile(
@@ -155,10 +207,12 @@ class Cutout:
 
     pixels: uint8, straight RGBA ``[H, W, 4]``, or the matte ``[H, W]`` where it alone was wanted
     icc: the RGB profile that the colours are in; None means sRGB
+    dpi: pixels an inch that its files say; None leaves it open
     """
 
     pixels: np.ndarray
     icc: bytes | None = None
+    dpi: int | None = None
 
     def on(
         self, behind: str | np.ndarray | Background, photo: Photo | None = None, **wishes: Any
@@ -188,6 +242,23 @@ class Cutout:
         colours = np.ascontiguousarray(self.rgba[..., :3])
         made = compose(scene, colours if photo is None else photo.rgb, self.alpha, colours)
         return _composite(made, self.icc)
+
+    def id_photo(
+        self, size: str, background: str = "white", *, dpi: int = DPI, paper: str | None = None,
+        lenient: bool = False,
+    ) -> Composite:  # fmt: skip
+        """An ID photo of the person: ``cutout.id_photo("35x45mm", "#4b6190").save("id.jpg")``.
+
+        size, paper: texts as `idphoto.sizes` reads them; of paper, a sheet full of copies
+        background: a colour or a gradient
+        lenient: make it also where the photo breaks a rule
+
+        Raises ValueError for texts that mean nothing, InputError where the photo breaks a rule.
+        """
+        sides = parse_paper(paper, dpi) if paper else None
+        wanted = IdPhoto(parse_size(size, dpi), sides, lenient)
+        colours = np.ascontiguousarray(self.rgba[..., :3])
+        return _framed(colours, self.alpha, self.icc, wanted, wish(background).behind)
 
     @property
     def rgba(self) -> np.ndarray:
@@ -235,28 +306,44 @@ class Cutout:
         picture = Image.fromarray(self.pixels)
         if self.icc and self.pixels.ndim == 3:
             picture.info["icc_profile"] = self.icc
+        if self.dpi:
+            picture.info["dpi"] = (self.dpi, self.dpi)
         return picture
 
-    def encode(self, format: str = "png", *, quality: int | None = None, mark: str = "") -> bytes:
+    def encode(
+        self,
+        format: str = "png",
+        *,
+        quality: int | None = None,
+        kilobytes: tuple[float, float] | None = None,
+        mark: str = "",
+    ) -> bytes:
         """A file: ``png``, ``jpeg`` (before white) or ``webp``.
 
         quality: of JPEG and WebP, 1-100; 90 unless it is given
+        kilobytes: instead, the least and the most that a JPEG is to be large
         mark: a text in it by which it is known again
 
-        Raises ValueError for another format or quality, and OutputError for more pixels a side than
-        JPEG and WebP hold.
+        Raises ValueError for another format, quality or range, and OutputError for more pixels a
+        side than JPEG and WebP hold, or more bytes than it is to have.
         """
-        return encode(self.pixels, format, self.icc, quality, mark)
+        pixels = self.pixels if self.pixels.ndim == 2 else self.rgba
+        return encode(pixels, format, self.icc, quality, mark, self.dpi, kilobytes)
 
     def save(
-        self, path: str | Path, *, format: str | None = None, quality: int | None = None
+        self,
+        path: str | Path,
+        *,
+        format: str | None = None,
+        quality: int | None = None,
+        kilobytes: tuple[float, float] | None = None,
     ) -> None:
         """Write a file, whole or not at all: in the format given, or of its name's ending, or PNG.
 
         Raises OutputError, and ValueError for what :meth:`encode` does not write.
         """
         chosen = format or format_of(str(path)) or "png"
-        disk.write_atomic(Path(path), self.encode(chosen, quality=quality))
+        disk.write_atomic(Path(path), self.encode(chosen, quality=quality, kilobytes=kilobytes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,10 +353,12 @@ class Composite(Cutout):
     pixels: uint8, RGB ``[H, W, 3]``, or straight RGBA ``[H, W, 4]`` where not all is opaque
     people: the people's matte in it, uint8 ``[H, W]``
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
+    head: of an ID photo, where the head is in it
     """
 
     people: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+    head: Head | None = None
 
     @property
     def rgba(self) -> np.ndarray:
@@ -291,7 +380,3 @@ class Composite(Cutout):
         planes = (np.ascontiguousarray(each[rows, columns]) for each in (self.pixels, self.people))
         pixels, people = planes
         return replace(self, pixels=pixels, people=people)
-
-    def encode(self, format: str = "png", *, quality: int | None = None, mark: str = "") -> bytes:
-        """A file, as of a cutout; of RGBA where the format has it."""
-        return encode(self.rgba, format, self.icc, quality, mark)

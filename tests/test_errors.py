@@ -101,6 +101,11 @@ def test_every_hint_fits_its_error():
         "too_many_pixels": "a.jpg: is so; --max-pixels raises it",
         "would_overwrite_input": "a.jpg: is so; choose another folder with -d",
         "foreign_file": "a.jpg: is so; --force replaces it, -d names another folder",
+        "several_people": "a.jpg: is so; --lenient takes the largest",
+        "head_too_small": "a.jpg: is so; take a larger photo, or --lenient",
+        "body_cut_off": "a.jpg: is so; take a photo with more around the head, or --lenient",
+        "too_many_bytes": "a.jpg: is so; take a smaller --size or a larger --kb",
+        "paper_too_small": "a.jpg: is so; take a larger --sheet",
         "would_overwrite_film": "a.jpg: is so; choose another name with -o",
         "unknown_format": "a.jpg: is so; --format names one",
         "needs_av": "a.jpg: is so; pip install 'bshm[video]'",
@@ -115,7 +120,7 @@ def test_every_hint_fits_its_error():
 
 
 def test_flags_and_commands_of_hints_are_there():
-    said = bshm("--help").stdout.decode()
+    said = bshm("--help").stdout.decode() + bshm("id", "--help").stdout.decode()
     for hint in HINTS.values():
         for flag in re.findall(r"(?<![\w-])--?[a-z][\w-]*", hint):
             assert re.search(r"(?<![\w-])%s\b" % flag, said), flag

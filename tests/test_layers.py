@@ -15,7 +15,7 @@ FLOORS = (
     ("batch",),
     ("api",),
     ("pipeline",),
-    ("matting", "scene"),
+    ("matting", "scene", "idphoto"),
     ("model",),
     ("codec",),
     ("disk",),

@@ -21,6 +21,7 @@ from bshm.batch.outputs import Job, OverwriteGuard
 from bshm.batch.sources import Kind
 from bshm.codec.decode import decode
 from bshm.errors import BshmError
+from bshm.idphoto.head import Head
 from bshm.matting import AlphaMatting
 from bshm.pictures import Box, Photo
 from bshm.pipeline import Composite, Cutout, Recipe
@@ -50,6 +51,7 @@ class Result:
     coverage: share of the result that is covered, 0-1, where the job is done
     box: the smallest window in it that holds all that shows; None where nobody was found
     grown: pixels by which the result is larger, for a shadow: left, top, right, bottom
+    head: of an ID photo, where the head is in it
     error: why it failed, else None; its text names the photo or the file that could not be written
     timings: milliseconds by stage
     """
@@ -61,6 +63,7 @@ class Result:
     coverage: float = 0.0
     box: Box | None = None
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+    head: Head | None = None
     error: BshmError | None = None
     timings: Timings = field(default_factory=dict)
 
@@ -210,7 +213,14 @@ class _Task:
                 if self.job.matte:
                     matte = Cutout(cutout.matte).encode(mark=self.matte_mark)
                     disk.write_atomic(self.job.matte, matte)
-                self.job.write(cutout.encode(self.recipe.format, mark=self.mark))
+                recipe = self.recipe
+                data = cutout.encode(
+                    recipe.format,
+                    quality=recipe.quality,
+                    kilobytes=recipe.kilobytes,
+                    mark=self.mark,
+                )
+                self.job.write(data)
         except Exception as error:  # logged by `failed`
             return self.failed(error)
         box = cutout.box
@@ -222,6 +232,7 @@ class _Task:
             cutout.coverage if box else 0.0,
             box,
             cutout.grown if isinstance(cutout, Composite) else (0, 0, 0, 0),
+            cutout.head if isinstance(cutout, Composite) else None,
             timings=self.timings,
         )
 

@@ -31,7 +31,12 @@ def run(arguments: list[str]) -> int:
     terminal.check_installation()
     recipe = form.recipe(args, parser)
     recipes = scene_flags.read_recipes(args, parser, recipe)
-    jobs = _plan(args, parser, recipe)
+    return work(args, parser, recipes)
+
+
+def work(args: argparse.Namespace, parser: argparse.ArgumentParser, recipes: list[Recipe]) -> int:
+    """Do the photos that the arguments name, each by the next of the recipes; the exit code."""
+    jobs = _plan(args, parser, recipes[0])
     with terminal.alone_on_stderr(args.verbose):
         return _run(args, jobs, recipes)
 
@@ -187,10 +192,16 @@ def _record(result: Result) -> dict[str, Any]:
         record["box"] = result.box and result.box._asdict()
     if any(result.grown):
         record["grown"] = list(result.grown)
+    if result.head:
+        record["head"] = {name: _rounded(value) for name, value in result.head._asdict().items()}
     if result.error:
         record["error"] = terminal.with_hint(result.error)
     record["ms"] = {stage: round(spent, 1) for stage, spent in result.timings.items()}
     return record
+
+
+def _rounded(value: float) -> float:
+    return value if isinstance(value, bool) else round(value, 1)
 
 
 def _print_timing(total: Timings, photos: int) -> None:

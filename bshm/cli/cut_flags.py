@@ -39,9 +39,10 @@ def build_parser() -> argparse.ArgumentParser:
         "",
         "Cut people out of photos: RGBA PNGs with soft hair and clean edges.",
         parents=[
-            _photo_flags(),
-            _result_flags(),
+            photo_flags(),
+            result_flags(),
             form.form_flags(),
+            form.file_flags(),
             scene_flags.scene_flags(),
             flags.model_flags(),
             flags.volume_flags(),
@@ -53,7 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _photo_flags() -> argparse.ArgumentParser:
+def photo_flags() -> argparse.ArgumentParser:
+    """Which photos; a parent of the parsers that take many."""
     parent = argparse.ArgumentParser(add_help=False)
     add = parent.add_argument_group("photos").add_argument
     add(
@@ -75,7 +77,8 @@ def _photo_flags() -> argparse.ArgumentParser:
     return parent
 
 
-def _result_flags() -> argparse.ArgumentParser:
+def result_flags() -> argparse.ArgumentParser:
+    """Where results go, and what is said of them; a parent of the same parsers."""
     parent = argparse.ArgumentParser(add_help=False)
     add = parent.add_argument_group("results").add_argument
     add(
@@ -91,7 +94,6 @@ def _result_flags() -> argparse.ArgumentParser:
         metavar="FILE",
         help="instead of -d: write the one cutout to FILE, or - for stdout",
     )
-    add("--only-alpha", action="store_true", help="write the matte alone, in grey")
     add(
         "--skip-existing",
         action="store_true",

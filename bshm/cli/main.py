@@ -16,6 +16,7 @@ from bshm.errors import BshmError
 # ``run(arguments)``, which takes what follows the name and returns the exit code.
 COMMANDS = {
     "cut": "cut people out of photos; the name may be left out",
+    "id": "make ID photos, one or a sheet of them",
     "video": "cut people out of the frames of a film",
     "info": "print versions, engines, devices, weights and cache, for a bug report",
     "download": "fetch the released BSHM weights once, verified",

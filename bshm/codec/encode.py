@@ -19,6 +19,7 @@ ENDINGS = {
 }
 OPAQUE = ("jpeg",)  # formats without transparency: what is behind the people is white
 QUALITY = 90  # of 100, of JPEG and WebP: what is lost cannot be seen
+MAX_DPI = 9999
 STRIPE_PIXELS = 1 << 18  # pixels put on white at a time, so that no second whole picture is made
 
 
@@ -28,6 +29,8 @@ def encode(
     icc: bytes | None = None,
     quality: int | None = None,
     mark: str = "",
+    dpi: int | None = None,
+    kilobytes: tuple[float, float] | None = None,
 ) -> bytes:
     """A file of straight RGBA ``[H, W, 4]`` or grey ``[H, W]`` pixels, uint8.
 
@@ -36,16 +39,16 @@ def encode(
     quality: of JPEG and WebP, 1-100. Unless it is given, it is 90, and grey loses nothing in a
         WebP. Alpha never does.
     mark: a text to embed, by which `bshm.codec.marks` knows the file again
+    dpi: pixels an inch, 1-9999, for whoever prints it; the file says nothing unless it is given
+    kilobytes: the least and the most that a JPEG is to be large, at the best quality that is
 
-    Raises ValueError for another format, quality or array, and OutputError for a picture larger
-    than its format can be.
+    Raises ValueError for another format, quality, resolution, range or array, and OutputError for
+    a picture larger than its format can be, or than it is to be.
     """
-    kind = known(format)
-    if quality is not None and not 1 <= quality <= 100:
-        raise ValueError("expected a quality of 1 to 100, got %r" % (quality,))
+    kind = check(format, quality, dpi, kilobytes)
     png.check(pixels)
     if kind == "png":
-        return png.encode_png(pixels, icc, mark)
+        return png.encode_png(pixels, icc, mark, dpi)
     height, width = pixels.shape[:2]
     limit = jpeg.MAX_SIDE if kind == "jpeg" else webp.MAX_SIDE
     if max(height, width) > limit:
@@ -53,10 +56,32 @@ def encode(
         raise OutputError(reason % (width, height, kind, limit), code="too_large_for_format")
     grey = pixels.ndim == 2
     if kind == "jpeg":
-        return jpeg.encode_jpeg(
-            pixels if grey else _on_white(pixels), quality or QUALITY, icc, mark
-        )
-    return webp.encode_webp(pixels, quality or (None if grey else QUALITY), icc, mark)
+        opaque = pixels if grey else _on_white(pixels)
+        if kilobytes:
+            return jpeg.encode_within(opaque, kilobytes, icc, mark, dpi)
+        return jpeg.encode_jpeg(opaque, quality or QUALITY, icc, mark, dpi)
+    return webp.encode_webp(pixels, quality or (None if grey else QUALITY), icc, mark, dpi)
+
+
+def check(
+    format: str,
+    quality: int | None = None,
+    dpi: int | None = None,
+    kilobytes: tuple[float, float] | None = None,
+) -> str:
+    """The format's name as `known` gives it. Raises ValueError for what `encode` cannot do."""
+    kind = known(format)
+    if quality is not None and not 1 <= quality <= 100:
+        raise ValueError("expected a quality of 1 to 100, got %r" % (quality,))
+    if dpi is not None and not 1 <= dpi <= MAX_DPI:
+        raise ValueError("expected 1 to %d pixels an inch, got %r" % (MAX_DPI, dpi))
+    if kilobytes is not None:
+        least, most = kilobytes
+        if kind != "jpeg" or quality is not None:
+            raise ValueError("a range of kilobytes is for JPEGs and finds their quality itself")
+        if not 0 <= least <= most or not most >= 1:
+            raise ValueError("expected kilobytes such as 20-200, got %g-%g" % (least, most))
+    return kind
 
 
 def known(format: str) -> str:

@@ -18,7 +18,9 @@ _TEXT = _BEGIN + 8 + len(_KEYWORD)  # bytes before the text of the mark
 STRIPE_BYTES = 1 << 18  # bytes packed at a time, so that no second whole picture is made
 
 
-def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> bytes:
+def encode_png(
+    pixels: np.ndarray, icc: bytes | None = None, mark: str = "", dpi: int | None = None
+) -> bytes:
     """PNG of straight RGBA ``[H, W, 4]`` or grey ``[H, W]`` pixels, uint8.
 
     Lines are stored as differences to the left neighbour and packed by zlib's run-length
@@ -27,6 +29,7 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
 
     icc: an RGB profile to embed; grey pixels take none
     mark: a text to embed, by which `bshm.codec.marks` knows the file again
+    dpi: pixels an inch; PNG keeps them as pixels a metre
 
     Raises ValueError for pixels of another type or shape.
     """
@@ -37,6 +40,9 @@ def encode_png(pixels: np.ndarray, icc: bytes | None = None, mark: str = "") -> 
     parts = [_SIGNATURE, _chunk(b"IHDR", header), _mark_chunk(mark)]
     if icc and not grey:
         parts.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc)))
+    if dpi:
+        a_metre = round(dpi / 0.0254)
+        parts.append(_chunk(b"pHYs", struct.pack(">IIB", a_metre, a_metre, 1)))
     for part in _deflate(pixels.reshape(height, -1), 1 if grey else 4):
         parts.append(_chunk(b"IDAT", part))
     return b"".join([*parts, _END])

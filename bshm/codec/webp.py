@@ -17,18 +17,24 @@ _BEGIN = 30  # bytes up to the end of VP8X
 _KEYWORD = b"bshm"
 _TEXT = _BEGIN + 8  # bytes before the text of the mark
 _ALPHA = 0x10  # flag of VP8X
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128  # tags of EXIF
 MAX_SIDE = 16383  # pixels, of the format
 EFFORT = 2  # of 6: the usual 4 takes twice the time for 3 % of the bytes
 
 
 def encode_webp(
-    pixels: np.ndarray, quality: int | None, icc: bytes | None = None, mark: str = ""
+    pixels: np.ndarray,
+    quality: int | None,
+    icc: bytes | None = None,
+    mark: str = "",
+    dpi: int | None = None,
 ) -> bytes:
     """WebP of straight RGBA ``[H, W, 4]`` or grey ``[H, W]`` pixels, uint8.
 
     quality: of the colours, 1-100; alpha is kept as it is. None: lossless
     icc: an RGB profile to embed; grey pixels take none
     mark: a text to embed, by which `bshm.codec.marks` knows the file again
+    dpi: pixels an inch, which WebP itself has no place for: they are in its EXIF
     """
     from PIL import Image
 
@@ -36,6 +42,11 @@ def encode_webp(
     options["method"] = EFFORT
     if icc and pixels.ndim == 3:
         options["icc_profile"] = icc
+    if dpi:
+        exif = Image.Exif()
+        exif[_X_RESOLUTION] = exif[_Y_RESOLUTION] = dpi
+        exif[_RESOLUTION_UNIT] = 2  # inches
+        options["exif"] = exif.tobytes()
     picture = Image.fromarray(pixels)
     file = BytesIO()
     (picture if pixels.ndim == 3 else picture.convert("RGB")).save(file, "WEBP", **options)

@@ -82,6 +82,9 @@ class Look(NamedTuple):
     shadow: shadow.Shadow
 
 
+NOTHING = Look(place.Place(), light.Light(), shadow.Shadow())  # a look that changes nothing
+
+
 class Canvas(NamedTuple):
     """The finished picture.
 

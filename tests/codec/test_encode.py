@@ -107,3 +107,47 @@ def test_what_a_format_cannot_hold_is_said(cutout):
             encode(cutout, "jpeg", quality=quality)
     with pytest.raises(ValueError, match=r"got float32 \[90, 120, 4\]"):
         encode(cutout.astype(np.float32), "webp")
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("mark", ["", "a"])
+def test_the_resolution_is_in_the_file(cutout, kind, mark):
+    for pixels in (cutout, cutout[..., 3]):
+        picture = opened(encode(pixels, kind, SRGB, mark=mark, dpi=254))
+        if kind == "webp":
+            exif = picture.getexif()
+            assert (exif[0x011A], exif[0x011B], exif[0x0128]) == (254, 254, 2)
+        else:
+            assert picture.info["dpi"] == pytest.approx((254, 254), abs=0.02)
+        assert not opened(encode(pixels, kind, SRGB, mark=mark)).getexif()
+    with pytest.raises(ValueError, match="pixels an inch"):
+        encode(cutout, kind, dpi=0)
+
+
+@pytest.mark.parametrize("kilobytes", [(0, 30), (20, 40), (100, 500), (64, 64)])
+@pytest.mark.parametrize("mark", ["", "a"])
+def test_a_jpeg_is_as_large_as_it_is_to_be(kilobytes, mark):
+    noise = np.random.default_rng(0).integers(0, 256, (160, 240)).astype(np.uint8)
+    noise = np.dstack([cv2.GaussianBlur(noise, (0, 0), 1)] * 3 + [np.full_like(noise, 255)])
+    data = encode(noise, "jpeg", SRGB, mark=mark, dpi=300, kilobytes=kilobytes)
+    if kilobytes[0] < kilobytes[1]:  # whichever way the form counts
+        assert kilobytes[0] * 1024 <= len(data) <= kilobytes[1] * 1000
+    else:
+        assert 64_000 <= len(data) <= 64 * 1024
+    picture = opened(data)
+    assert picture.info["dpi"] == (300, 300) and picture.info["icc_profile"] == SRGB
+    finer = opened(encode(noise, "jpeg", quality=95))
+    if kilobytes[1] >= 64:
+        assert np.array_equal(np.asarray(picture), np.asarray(finer))
+
+
+def test_a_jpeg_that_cannot_be_so_small_is_refused(cutout):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 4)).astype(np.uint8)
+    with pytest.raises(OutputError, match=r"KB at the poorest quality"):
+        encode(noise, "jpeg", kilobytes=(0, 5))
+    for wrong in ((5, 2), (-1, 4), (0, 0)):
+        with pytest.raises(ValueError, match="expected kilobytes"):
+            encode(cutout, "jpeg", kilobytes=wrong)
+    for kind, quality in (("png", None), ("jpeg", 80)):
+        with pytest.raises(ValueError, match="for JPEGs"):
+            encode(cutout, kind, quality=quality, kilobytes=(0, 9))

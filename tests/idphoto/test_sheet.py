@@ -22,7 +22,7 @@ def _copies(made):
     "size, paper, copies",
     [
         ("1inch", "6inch", (5, 2)),
-        ("35x45mm", "6inch", (3, 2)),
+        ("35x45mm", "6inch", (2, 3)),
         ("2x2in", "a4", (3, 5)),
         ("35x53mm", "5inch", (2, 2)),
     ],

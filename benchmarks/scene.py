@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import cv2
 import numpy as np
 
+from benchmarks.composites import over
 from benchmarks.measure import load_average, machine
 from benchmarks.pairs import find_pairs, read_alpha, read_photo
 from benchmarks.photos import SIZES, make
@@ -139,64 +140,72 @@ def light_table(options: argparse.Namespace) -> None:
 
 
 def halo_table(options: argparse.Namespace) -> None:
-    """People on known backgrounds: what is blurred with them against what is blurred without.
+    """People on known backgrounds, blurred with them and without: errors in the ring around them.
 
-    Near the person the true blur holds some of what the person hides, which nobody can know; so a
-    second figure tells alone what got there of the person's own colours.
+    photos: backgrounds as they are. Near a person the true blur holds some of what the person
+        hides, which nobody can know
+    gradients: backgrounds of four colours, one a corner, where what is hidden follows from what is
+        seen
+    leaked: the same photo with people of other colours, who leaked whatever differs
+    leaked, own matte: so, with the matte that a network sees, where it is wrong, too
     """
+    from bshm import Matting
+
     files = sorted(options.backgrounds.iterdir())
     rows = []
-    for number, (_, _, alpha, colours) in enumerate(subjects(options)):
-        chance = random.Random("%d %d" % (options.seed, number))
-        size = alpha.shape
-        clean = background.paint(Picture(read_photo(chance.choice(files))), size, "cover").rgb
-        photo = over(colours, alpha, clean)
-        sigma = 0.5 * blur.WIDEST * float(np.hypot(*size)) / 2
-        near = cv2.dilate((alpha > 0.02).astype(np.uint8), np.ones((2 * RING + 1,) * 2, np.uint8))
-        ring = (near > 0) & (alpha <= 0.02)
-        if not ring.any():
-            continue
-        nobody = np.zeros_like(alpha)
-        ours = np.abs(blur.blur(photo, alpha, 0.5).astype(int) - blur.blur(clean, nobody, 0.5))[
-            ring
-        ]
-        whole = np.abs(
-            cv2.GaussianBlur(photo, (0, 0), sigma).astype(int)
-            - cv2.GaussianBlur(clean, (0, 0), sigma)
-        )[ring]
-        # The same photo with other people: what differs is what they leak.
-        swapped = over(255 - colours, alpha, clean)
-        leak = np.abs(blur.blur(photo, alpha, 0.5).astype(int) - blur.blur(swapped, alpha, 0.5))[
-            ring
-        ]
-        whole_leak = np.abs(
-            cv2.GaussianBlur(photo, (0, 0), sigma).astype(int)
-            - cv2.GaussianBlur(swapped, (0, 0), sigma)
-        )[ring]
-        found = (ours, whole, leak, whole_leak)
-        rows.append([each for got in found for each in (got.max(), got.mean())])
-    table = np.array(rows).mean(axis=0)
-    print("%d photos, ring of %d px, of 255      largest    mean" % (len(rows), RING))
-    names = (
-        "bshm, against what was hidden",
-        "Gaussian of the whole, the same",
-        "bshm, leaked of the person",
-        "Gaussian of the whole, the same",
-    )
-    for at, name in enumerate(names):
-        print("%-36s %8.2f %7.3f" % (name, table[2 * at], table[2 * at + 1]))
+    with Matting() as matting:
+        for number, (_, _, alpha, colours) in enumerate(subjects(options)):
+            chance = random.Random("%d %d" % (options.seed, number))
+            ring = _ring(alpha)
+            if not ring.any():
+                continue
+            picture = Picture(read_photo(chance.choice(files)))
+            clean = background.paint(picture, alpha.shape, "cover").rgb
+            corners = np.array([[chance.randrange(256) for _ in "RGB"] for _ in range(4)], np.uint8)
+            gradient = cv2.resize(corners.reshape(2, 2, 3), alpha.shape[::-1])
+            photo, other = over(colours, alpha, clean), over(255 - colours, alpha, clean)
+            seen = matting.alpha(photo)
+            pairs = (
+                (photo, alpha, clean, np.zeros_like(alpha)),
+                (over(colours, alpha, gradient), alpha, gradient, np.zeros_like(alpha)),
+                (photo, alpha, other, alpha),
+                (photo, seen, other, seen),
+            )
+            rows.append([figure for pair in pairs for figure in _halo(ring, *pair)])
+    table = np.array(rows).mean(axis=0).reshape(-1, 2, 2)
+    print("%d photos, ring of %d px, of 255" % (len(rows), RING))
+    print("%-22s %18s %18s %16s" % ("largest and mean", "bshm", "Gaussian", "ratio"))
+    for name, (ours, whole) in zip(("photos", "gradients", "leaked", "leaked, own matte"), table):
+        figures = (*ours, *whole, *(ours / whole))
+        print("%-22s %9.2f %8.3f %9.2f %8.3f %8.3f %7.3f" % (name, *figures))
 
 
-def over(
-    colours: np.ndarray, alpha: np.ndarray, below: np.ndarray, linear: bool = False
-) -> np.ndarray:
-    """``alpha F + (1 - alpha) B`` of coded values or of light."""
+def _ring(alpha: np.ndarray) -> np.ndarray:
+    """Which pixels are background, and within `RING` of a person."""
+    person = (alpha > 0.02).astype(np.uint8)
+    return (cv2.dilate(person, np.ones((2 * RING + 1,) * 2, np.uint8)) > person) & (alpha <= 0.02)
+
+
+def _halo(
+    ring: np.ndarray, photo: np.ndarray, alpha: np.ndarray, other: np.ndarray, beta: np.ndarray
+) -> Iterator[tuple[float, float]]:
+    """Largest and mean difference of two photos in the ring: blurred by us, and as a whole.
+
+    The Gaussian has the variance of our disc.
+    """
+    sigma = 0.5 * blur.WIDEST * float(np.hypot(*alpha.shape)) / 2
+    for one, two in (
+        (blur.blur(photo, alpha, 0.5), blur.blur(other, beta, 0.5)),
+        (cv2.GaussianBlur(photo, (0, 0), sigma), cv2.GaussianBlur(other, (0, 0), sigma)),
+    ):
+        difference = cv2.absdiff(one, two)[ring]
+        yield float(difference.max()), float(difference.mean())
+
+
+def over_light(colours: np.ndarray, alpha: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """``alpha F + (1 - alpha) B`` of light, as a lens mixes; `over` mixes coded values."""
     share = alpha[..., None]
-    if linear:
-        return tones.to_coded(
-            share * tones.to_linear(colours) + (1 - share) * tones.to_linear(below)
-        )
-    return (share * colours + (1 - share) * below + 0.5).astype(np.uint8)
+    return tones.to_coded(share * tones.to_linear(colours) + (1 - share) * tones.to_linear(below))
 
 
 def space_table(options: argparse.Namespace) -> None:
@@ -214,19 +223,21 @@ def space_table(options: argparse.Namespace) -> None:
                 ).rgb
                 for _ in range(2)
             )
-            photo, truth = (over(colours, alpha, each, linear=True) for each in (first, second))
+            photo, truth = (over_light(colours, alpha, each) for each in (first, second))
             soft = (
                 cv2.dilate(((alpha > 0.02) & (alpha < 0.98)).astype(np.uint8), np.ones((3, 3))) > 0
             )
             row = []
             for seen in (alpha, matting.alpha(photo)):
                 found = edge_colours.estimate(photo, seen)
-                for linear in (True, False):
-                    made = over(found, seen, second, linear).astype(np.float32)
+                for way in (over_light, over):
+                    made = way(found, seen, second).astype(np.float32)
                     row.append(((made - truth)[soft] ** 2).mean())
             again = edge_colours.estimate(photo, alpha)
-            row += [((over(again, alpha, first, way).astype(np.float32) - photo)[soft] ** 2).mean()
-                    for way in (True, False)]  # fmt: skip
+            row += [
+                ((way(again, alpha, first).astype(np.float32) - photo)[soft] ** 2).mean()
+                for way in (over_light, over)
+            ]
             rows.append(row)
     table = np.array(rows).mean(axis=0)
     print("%d photos, MSE at soft edges          light    coded" % len(rows))

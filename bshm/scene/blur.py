@@ -2,9 +2,8 @@
 
 A lens blurs light: so this is done in linear light, with a disc, which a lens makes of a point,
 and highlights that the photo cut off at white get some of their light back first, so that they
-bloom. Each pixel is the mean of what is background under the disc (normalised convolution, Knutsson
-and Westin 1993), so no colour of the person's spreads; far inside the person, where no background
-is near, ever wider means fill in, from one pyramid level to the next.
+bloom. No colour of the person's spreads: what is background is a mean of background pixels alone,
+and what the person hides of it is made up first, for the disc at the person's edge sees it.
 
 Where the person stands on the ground, the ground at the feet is as far away as the person, and as
 sharp. Of a plane seen in perspective the blur grows in proportion to the height in the picture
@@ -25,6 +24,7 @@ DISC = 7  # cells: about the radius at which the disc is applied
 CLEAR = 0.02  # alpha under which a pixel is background
 HIGHLIGHT = 0.75  # of linear light: what is brighter was cut off in part
 BLOOM = 2.5  # times as bright a white pixel is taken to have been
+ENOUGH = 0.3  # of a cell that is background: less of it tells less
 LEVELS = 3  # discs between sharp and full where blur grows from the feet upwards
 
 # Factor of linear light by the least of R, G and B: what is white was cut off.
@@ -106,16 +106,31 @@ def _disc(
     sharpest: tuple[np.ndarray, np.ndarray], radius: float, shape: tuple[int, ...]
 ) -> np.ndarray:
     """Means of the background under a disc, coded uint8, at a size where the disc is small."""
-    light, weight = sharpest
     size = tuple(max(2, round(side / max(1.0, radius / DISC))) for side in shape)
-    light, weight = (grids.shrink(plane, size) for plane in (light, weight))
+    light = _behind(*(grids.shrink(plane, size) for plane in sharpest))
     kernel = _kernel(radius * size[1] / shape[1])
-    sums = [
-        cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT)
-        for plane in (*cv2.split(light), weight)
+    planes = [
+        cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT) for plane in cv2.split(light)
     ]
-    total = sums.pop()
-    return tones.to_coded(_fill(cv2.merge(sums), np.maximum(total, 0)))
+    return tones.to_coded(cv2.merge(planes))
+
+
+def _behind(light: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The background's linear light, also where the person hides it: sums, their weights -> means.
+
+    As far behind the person's edge as a disc sees, lines of the background are carried on
+    (Bertalmio et al. 2001, Navier-Stokes); further in, ever wider means are enough.
+    """
+    hidden = (weight < ENOUGH).astype(np.uint8)
+    means = _fill(light, weight)
+    seen = cv2.dilate(1 - hidden, np.ones((4 * DISC + 1,) * 2, np.uint8))
+    near = hidden & seen
+    if not near.any():
+        return means
+    coded = cv2.inpaint(tones.to_coded(means / BLOOM), near, 3, cv2.INPAINT_NS)
+    near = near.astype(bool)
+    means[near] = tones.to_linear(coded[near]) * np.float32(BLOOM)
+    return means
 
 
 def _shrunk(rgb: np.ndarray, alpha: np.ndarray, shrink: float) -> tuple[np.ndarray, np.ndarray]:
@@ -163,7 +178,6 @@ def _kernel(radius: float) -> np.ndarray:
 
 def _fill(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Sums over their weights; where weights are low, those of coarser levels join in."""
-    enough = np.float32(0.05)  # of a disc: less of it counts less and less
     if min(total.shape) > 2:
         size = (max(1, total.shape[1] // 2), max(1, total.shape[0] // 2))
         coarse = _fill(
@@ -174,7 +188,7 @@ def _fill(sums: np.ndarray, total: np.ndarray) -> np.ndarray:
     else:
         below = np.empty_like(sums)
         below[:] = sums.sum((0, 1)) / max(float(total.sum()), 1e-6)
-    share = np.minimum(total / enough, 1)[..., None]
+    share = np.minimum(total / np.float32(ENOUGH), 1)[..., None]
     return below + share * (sums / np.maximum(total, 1e-6)[..., None] - below)
 
 

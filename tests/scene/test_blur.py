@@ -51,6 +51,21 @@ def test_a_plain_background_stays_as_it_is_behind_the_person_too():
     assert np.abs(blur.blur(rgb, alpha, 0.5).astype(int) - (40, 90, 140)).max() <= 1
 
 
+def test_beside_the_person_the_blur_is_that_of_the_whole_background():
+    """What the person hides is in the discs beside it: it goes on there as what is seen does."""
+    _, alpha = _photo((255, 0, 0))
+    ramp = np.linspace(40, 200, 320, dtype=np.float32)
+    clean = np.dstack(
+        [np.tile(ramp, (240, 1)), np.tile(ramp[::-1], (240, 1)), np.full((240, 320), 90)]
+    )
+    clean[:, 205:] = (30, 160, 220)  # a wall's edge beside the person
+    rgb = alpha[..., None] * np.float32((255, 0, 0)) + (1 - alpha[..., None]) * clean
+    found = blur.blur((rgb + 0.5).astype(np.uint8), alpha, 0.8).astype(int)
+    wanted = blur.blur((clean + 0.5).astype(np.uint8), np.zeros_like(alpha), 0.8)
+    ring = (cv2.dilate(alpha, np.ones((41, 41))) > 0.02) & (alpha <= 0.02)
+    assert np.abs(found - wanted)[ring].max() <= 6 and np.abs(found - wanted)[ring].mean() < 1
+
+
 def test_more_strength_blurs_more():
     rgb, alpha = _photo((255, 0, 0))
     detail = []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bshm.cli import cut, cut_flags, flags, form, terminal
 from bshm.codec import encode
 from bshm.idphoto import sizes
-from bshm.pipeline import Recipe
+
+if TYPE_CHECKING:
+    from bshm.pipeline import Recipe
 
 USAGE = "bshm id PHOTO ... [--size SIZE] [-d DIR | -o FILE] [more flags]"
 

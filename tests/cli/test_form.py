@@ -164,9 +164,36 @@ def test_names_by_a_pattern(tmp_path, small, name, expected):
     assert names(tmp_path / "out") == expected
 
 
+@pytest.mark.parametrize("name", ["cut.png", "cut.jpg", "cut.webp"])
+def test_the_resolution_and_the_quality_of_files(tmp_path, small, name):
+    sizes = []
+    for number, quality in enumerate((30, 95)):
+        flags = ("--dpi", "254") if name == "cut.png" else ("--dpi", "254", "--quality", quality)
+        out = tmp_path / ("%d%s" % (number, name))
+        bshm("-i", small, "-o", out, "--background", "teal", *flags)
+        sizes.append(out.stat().st_size)
+        made = opened(out)
+        found = made.getexif().get(0x011A) or made.info["dpi"][0]
+        assert found == pytest.approx(254, abs=0.02)
+    assert sizes[0] == sizes[1] if name == "cut.png" else 1.5 * sizes[0] < sizes[1]
+
+
+def test_a_jpeg_within_kilobytes(tmp_path, small):
+    out = tmp_path / "cut.jpg"
+    bshm("-i", small, "-o", out, "--background", "teal", "--kb", "8")
+    assert 6_000 < out.stat().st_size <= 8_000
+    done = bshm("-i", small, "-o", tmp_path / "no.jpg", "--background", "teal", "--kb", "1", code=1)
+    assert "at the poorest quality" in lines(done.stderr)[-1]
+    assert not (tmp_path / "no.jpg").exists()
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
+        (["--quality", "50"], "--quality is for JPEG and WebP"),
+        (["--format", "webp", "--quality", "101"], "expected a quality of 1 to 100"),
+        (["--dpi", "-1"], "pixels an inch"),
+        (["--kb", "20"], "for JPEGs"),
         (["-o", "x.gif"], "-o: expected a name that ends in one of .png .jpg .webp, got 'x.gif'"),
         (["-o", "x.png", "--format", "webp"], "-o x.png is not the name of a WEBP"),
         (["--format", "gif"], "invalid choice: 'gif'"),

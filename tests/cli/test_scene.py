@@ -79,6 +79,35 @@ def test_of_a_folder_of_backgrounds_each_photo_takes_the_next(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_background_may_be_an_address_and_is_fetched_once(tmp_path, web, beach):
+    data = beach.read_bytes()
+    web["/pictures/beach.png"] = lambda request: request.reply(data, Content_Type="image/png")
+    flags = ("--background", web.url("/pictures/beach.png"), "--light", "off")
+    bshm("-i", *PORTRAITS, "-d", tmp_path / "web", *flags)
+    assert len(web.requests) == 1
+    bshm("-i", *PORTRAITS, "-d", tmp_path / "disk", "--background", beach, "--light", "off")
+    for name in ("1.png", "2.png"):
+        pictures = [np.asarray(Image.open(tmp_path / way / name)) for way in ("web", "disk")]
+        assert np.array_equal(*pictures)
+
+
+@pytest.mark.parametrize(
+    "answer, told",
+    [
+        (lambda request: request.reply(b"gone", status=404), "404"),
+        (lambda request: request.reply(b"<html>no picture</html>"), "is a web page, not an image"),
+        (lambda request: request.reply(b"", Content_Length=200_000_000), "limit of 100 MB"),
+    ],
+)
+def test_an_address_without_a_background_is_one_line(tmp_path, web, answer, told):
+    web["/beach.png"] = answer
+    flags = ("--background", web.url("/beach.png", "me:secret@"))
+    done = bshm("-i", PORTRAITS[0], "-d", tmp_path, *flags, code=1)
+    (said,) = lines(done.stderr)
+    assert told in said and "/beach.png" in said and "secret" not in said
+    assert not list(tmp_path.iterdir())
+
+
 def test_small_people_on_nothing_keep_their_shadow_in_the_frame(tmp_path):
     """The frame grows, if it must, and --json says by how much."""
     out = tmp_path / "made.png"
@@ -122,6 +151,8 @@ def test_the_photos_profile_stays_and_colours_are_brought_into_it(tmp_path):
         (("--background", "missing.jpg"), "missing.jpg: no such file", 1),
         (("--background", __file__), "test_scene.py", 1),
         (("--background", PORTRAITS[1], "--max-pixels", "0.01"), "--max-pixels", 1),
+        (("--background", "http://127.0.0.1:9/beach.jpg"), "127.0.0.1:9/beach.jpg", 1),
+        (("--background", "-"), "backgrounds do not", 1),
     ],
 )
 def test_what_is_wrong_is_one_line_before_any_photo_is_matted(tmp_path, flags, told, code):

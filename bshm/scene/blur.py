@@ -124,7 +124,7 @@ def _behind(light: np.ndarray, weight: np.ndarray) -> np.ndarray:
     hidden = (weight < ENOUGH).astype(np.uint8)
     means = _fill(light, weight)
     seen = cv2.dilate(1 - hidden, np.ones((4 * DISC + 1,) * 2, np.uint8))
-    near = hidden & seen
+    near = cv2.bitwise_and(hidden, seen)
     if not near.any():
         return means
     coded = cv2.inpaint(tones.to_coded(means / BLOOM), near, 3, cv2.INPAINT_NS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,9 +23,9 @@ def encode_png(
 ) -> bytes:
     """PNG of straight RGBA ``[H, W, 4]`` or grey ``[H, W]`` pixels, uint8.
 
-    Lines are stored as differences to the left neighbour and packed by zlib's run-length
-    strategy. On cutouts that is about as fast as `cv2.imencode`, at the same size, without a second
-    whole picture in BGR order.
+    Lines are stored as differences to the one above. Packed by `isal`, a cutout takes a fifth of
+    the time of `cv2.imencode` and is a little smaller; by zlib, where that is not installed, about
+    as long. Neither needs a second whole picture in BGR order.
 
     icc: an RGB profile to embed; grey pixels take none
     mark: a text to embed, by which `bshm.codec.marks` knows the file again
@@ -43,7 +43,7 @@ def encode_png(
     if dpi:
         a_metre = round(dpi / 0.0254)
         parts.append(_chunk(b"pHYs", struct.pack(">IIB", a_metre, a_metre, 1)))
-    for part in _deflate(pixels.reshape(height, -1), 1 if grey else 4):
+    for part in _deflate(pixels.reshape(height, -1)):
         parts.append(_chunk(b"IDAT", part))
     return b"".join([*parts, _END])
 
@@ -76,22 +76,32 @@ def is_whole(head: bytes, tail: bytes, size: int) -> bool:
     return tail.endswith(_END)
 
 
-def _deflate(rows: np.ndarray, channels: int) -> Iterator[bytes]:
-    """Zlib stream of uint8 PNG lines ``[H, W * channels]``, filtered with Sub, in parts."""
+def _deflate(rows: np.ndarray) -> Iterator[bytes]:
+    """Zlib stream of uint8 PNG lines ``[H, n]``, filtered with Up, in parts."""
     import numpy as np
 
-    packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    packer = _packer()
     lines = max(1, STRIPE_BYTES // rows.shape[1])
+    above = np.zeros(rows.shape[1], np.uint8)
     for top in range(0, len(rows), lines):
         part = rows[top : top + lines]
         filtered = np.empty((len(part), 1 + part.shape[1]), np.uint8)
-        filtered[:, 0] = 1  # the filter's number
-        filtered[:, 1 : 1 + channels] = part[:, :channels]
-        np.subtract(part[:, channels:], part[:, :-channels], out=filtered[:, 1 + channels :])
+        filtered[:, 0] = 2  # the filter's number
+        np.subtract(part[0], above, out=filtered[0, 1:])
+        np.subtract(part[1:], part[:-1], out=filtered[1:, 1:])
+        above = part[-1]
         packed = packer.compress(filtered.data)
         if packed:
             yield packed
     yield packer.flush()
+
+
+def _packer() -> Any:
+    try:
+        from isal import isal_zlib
+    except ImportError:  # there are machines that it is not built for
+        return zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    return isal_zlib.compressobj(1)
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

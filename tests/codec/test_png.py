@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 
 import numpy as np
@@ -13,8 +14,17 @@ from bshm.codec import png
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
+@pytest.fixture(params=["isal", "zlib"])
+def packer(request, monkeypatch):
+    """What packs, where a machine has it; zlib is there on all."""
+    if request.param == "zlib":
+        monkeypatch.setitem(sys.modules, "isal", None)
+    else:
+        pytest.importorskip("isal")
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 4), (3, 1, 4), (700, 901), (700, 901, 4)])
-def test_png_round_trip(shape):
+def test_png_round_trip(shape, packer):
     array = np.random.RandomState(3).randint(0, 256, shape).astype(np.uint8)
     array[shape[0] // 3 :, shape[1] // 2 :] = 0
     for given in (array, np.asfortranarray(array), np.ascontiguousarray(array[:, ::-1])[:, ::-1]):
@@ -24,7 +34,7 @@ def test_png_round_trip(shape):
             assert written.info["bshm"] == "Ä 1"
 
 
-def test_png_of_a_cutout_is_small():
+def test_png_of_a_cutout_is_small(packer):
     cutout = np.zeros((600, 800, 4), np.uint8)
     cutout[100:500, 300:500] = np.arange(200, dtype=np.uint8)[:, None]
     assert len(png.encode_png(cutout)) < 40_000  # 1.9 MB of pixels

@@ -1,8 +1,8 @@
 """Jobs: one in sequence (`do_one`), or many that overlap (`run_all`). Both take the same steps.
 
 Of many, URLs are fetched by several threads, for they wait on the network; files are read, and all
-photos decoded, by one, rendered by the caller's, encoded and written by one more. Every queue is
-bounded, so memory does not grow with the number of photos.
+photos decoded, by one, matted by the caller's, finished, encoded and written by one more. Every
+queue is bounded, so memory does not grow with the number of photos.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Callable, Iterable, Iterator, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple, Sequence
 
 from bshm import disk, pipeline
 from bshm.batch import outputs
@@ -27,9 +27,12 @@ from bshm.pictures import Box, Photo
 from bshm.pipeline import Composite, Cutout, Recipe
 from bshm.timing import Timings, collect, measure
 
+if TYPE_CHECKING:
+    import numpy as np
+
 FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
 DECODE_AHEAD = 2  # photos that are decoded: the one at work and the next
-WRITE_BEHIND = 1  # finished cutouts that wait while the next photo is rendered
+WRITE_BEHIND = 1  # matted photos that wait to be written while the next is matted
 PATIENCE_S = 0.5  # seconds of one wait, after which signals are looked for
 
 log = logging.getLogger("bshm")
@@ -75,8 +78,8 @@ def do_one(job: Job, matting: AlphaMatting, recipe: Recipe, skip_existing: bool 
         known = task.known(OverwriteGuard([job]), skip_existing)
         if known:
             return known
-        photo = task.decode(task.read())
-        return task.write(task.render(photo, matting))
+        task.matte(task.decode(task.read()), matting)
+        return task.write()
     except Exception as error:
         return task.failed(error)
 
@@ -94,7 +97,7 @@ def run_all(
     recipe: one for all, or several, of which each job takes the next, from the first again
 
     ``load_matting`` is called once, while the first photos are being read, and not at all when
-    nothing is to be rendered. A photo that fails is reported and the others go on; but after one
+    nothing is to be matted. A photo that fails is reported and the others go on; but after one
     that failed because the disk is full, the run ends, and the rest is not reported.
     ``stop_if_asked`` is called now and then; when it raises, what is being written is finished and
     reported before that goes on.
@@ -116,7 +119,7 @@ def run_all(
     def report_first() -> None:
         nonlocal disk_is_full
         while not writes[0].done():
-            wait([writes[0]], PATIENCE_S)
+            _wait_for_any(writes[0])
         result = writes.popleft().result()
         full = result.error is not None and result.error.code == "disk_full"
         if not (full and disk_is_full):  # one that was under way is left to do, as the others are
@@ -135,12 +138,11 @@ def run_all(
                     with collect(task.timings), measure("load"):
                         matting = load_matting()
                 while not photo.done():  # a photo that is long in coming
-                    either: list[Future] = [photo, *writes]
-                    wait(either, PATIENCE_S, FIRST_COMPLETED)
+                    _wait_for_any(photo, *writes)
                     stop_if_asked()
                     while writes and writes[0].done():
                         report_first()
-                writes.append(_render(task, photo, matting, writer))
+                writes.append(_matte(task, photo, matting, writer))
             while len(writes) > WRITE_BEHIND:
                 report_first()
             if disk_is_full:
@@ -159,15 +161,19 @@ def run_all(
             matting.close()
 
 
-def _render(
+def _wait_for_any(*futures: Future) -> None:
+    wait(futures, PATIENCE_S, FIRST_COMPLETED)
+
+
+def _matte(
     task: _Task, photo: Future[Photo], matting: AlphaMatting, writer: ThreadPoolExecutor
 ) -> Future[Result]:
-    """Render one photo here and leave its writing to the writer."""
+    """Matte one photo here and leave the rest to the writer."""
     try:
-        cutout = task.render(photo.result(), matting)
+        task.matte(photo.result(), matting)
     except Exception as error:  # logged by `failed`
         return writer.submit(lambda known: known, task.failed(error))
-    return writer.submit(task.write, cutout)
+    return writer.submit(task.write)
 
 
 class _Task:
@@ -178,6 +184,8 @@ class _Task:
         self.timings: Timings = {}
         self.mark = self.matte_mark = ""  # what the outputs are to say of their photo
         self.width = self.height = 0
+        # A photo and its alpha on the way to `write`, which takes them out: they may be large.
+        self.matted: list[tuple[Photo, np.ndarray]] = []
 
     def known(self, guard: OverwriteGuard, skip_existing: bool) -> Result | None:
         """The result where nothing is to be read for it."""
@@ -202,13 +210,16 @@ class _Task:
         self.height, self.width = photo.rgb.shape[:2]
         return photo
 
-    def render(self, photo: Photo, matting: AlphaMatting) -> Cutout:
+    def matte(self, photo: Photo, matting: AlphaMatting) -> None:
         with collect(self.timings):
-            return pipeline.render(photo, matting, self.recipe)
+            self.matted.append((photo, matting.alpha(photo.rgb)))
 
-    def write(self, cutout: Cutout) -> Result:
-        """Encode and write; the result either way."""
+    def write(self) -> Result:
+        """Finish what was matted, encode and write it; the result either way."""
         try:
+            photo, alpha = self.matted.pop()
+            with collect(self.timings):
+                cutout = pipeline.finish(photo, alpha, self.recipe)
             with collect(self.timings), measure("write"):
                 if self.job.matte:
                     matte = Cutout(cutout.matte).encode(mark=self.matte_mark)
@@ -268,7 +279,7 @@ class _Decoded(NamedTuple):
 
 
 class _Reader:
-    """Reads photos ahead of their rendering, in order, in bounded number."""
+    """Reads photos ahead of their matting, in order, in bounded number."""
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import signal
 import threading
 from collections import namedtuple
@@ -11,6 +12,8 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image, features
+
+from tests.helpers import ROOT
 
 EXIF_TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
 
@@ -36,6 +39,11 @@ CASES = {
 }
 
 ValidFile = namedtuple("ValidFile", "name format data")
+
+
+def pytest_configure():
+    """Hundreds of commands run: they find bytecode also where PYTHONDONTWRITEBYTECODE is set."""
+    compileall.compile_dir(str(ROOT / "bshm"), quiet=2)
 
 
 @pytest.fixture(scope="session", autouse=True)

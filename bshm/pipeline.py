@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import cv2
 import numpy as np
 
-from bshm import disk, timing
+from bshm import disk, planes, timing
 from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.codec.encode import check, encode, format_of
 from bshm.codec.profiles import convert
@@ -27,7 +27,7 @@ from bshm.idphoto.head import Head
 from bshm.idphoto.sizes import DPI, IdPhoto
 from bshm.idphoto.sizes import paper as parse_paper
 from bshm.idphoto.sizes import parse as parse_size
-from bshm.matting import AlphaMatting, edge_colours, planes
+from bshm.matting import AlphaMatting, edge_colours
 from bshm.pictures import Box, Photo
 from bshm.scene.background import Background, Blur, Colour, Flat, Gradient, Named, Picture
 from bshm.scene.compose import NOTHING, Canvas, Scene, apply, compose, paint, wish

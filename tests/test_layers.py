@@ -18,7 +18,7 @@ FLOORS = (
     ("matting", "scene", "idphoto"),
     ("model",),
     ("codec",),
-    ("disk",),
+    ("disk", "planes"),
     ("errors", "pictures", "timing"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}

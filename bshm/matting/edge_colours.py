@@ -21,7 +21,7 @@ from typing import Iterator
 import cv2
 import numpy as np
 
-from bshm.matting.planes import Window, bounds, split
+from bshm.planes import Window, bounds, split
 
 TILE = 256  # pixels: side of the parts in which the photo is gone through
 GRID = 360  # cells along the side of a square photo: a cell is 4 pixels at 1080p

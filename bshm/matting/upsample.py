@@ -21,7 +21,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from bshm.matting.planes import bounds, split
+from bshm.planes import bounds, split
 
 SNAP = 1.5 / 255  # alpha: closer to 0 or 1 is 0 or 1, for an answer in 8 bits is off by a level
 STRETCH = 0.5 / 255  # alpha: the same for results, which only have to survive rounding to 8 bits

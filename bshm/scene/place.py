@@ -8,6 +8,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from bshm import planes
+
 SIDES = {"left": 0.0, "center": 0.5, "right": 1.0}
 ENDS = {"top": 0.0, "center": 0.5, "bottom": 1.0}
 SCALES = (0.05, 4.0)  # of the photo's size: the least and the most
@@ -59,14 +61,12 @@ def estimate(alpha: np.ndarray, position: tuple[float | None, float | None], sca
     if position == (None, None) and scale == 1:
         return Place()
     height, width = alpha.shape
-    seen = cv2.inRange(alpha, 0.5, 2.0)
-    if not cv2.countNonZero(seen):
+    people = planes.box(cv2.inRange(alpha, 0.5, 2.0))
+    if people is None:
         return Place()
-    rows, columns = np.flatnonzero(seen.max(axis=1)), np.flatnonzero(seen.max(axis=0))
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    x = _along(left, right, width, position[0], scale, (left + right) / 2)
-    y = _along(top, bottom, height, position[1], scale, float(bottom))
+    middle, feet = (people.left + people.right) / 2, float(people.bottom)
+    x = _along(people.left, people.right, width, position[0], scale, middle)
+    y = _along(people.top, people.bottom, height, position[1], scale, feet)
     return Place(scale, x, y)
 
 

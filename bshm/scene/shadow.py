@@ -16,6 +16,7 @@ from typing import Callable, Iterator, NamedTuple
 import cv2
 import numpy as np
 
+from bshm import planes
 from bshm.scene import grids, tones
 from bshm.scene.light import Light
 
@@ -240,16 +241,16 @@ def reach(shadow: Shadow, alpha: np.ndarray) -> tuple[float, float, float, float
     left, top, right, bottom = room
     wide = cv2.copyMakeBorder(alpha, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
     seen = darkness(shadow, wide) > 1 / 64
-    if not seen.any():
+    dark = planes.box(seen)
+    if dark is None:
         return 0.0, 0.0, 0.0, 0.0
-    over_rows, over_columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     out = (
-        left - over_columns[0],
-        top - over_rows[0],
-        over_columns[-1] + 1 - left - columns,
-        over_rows[-1] + 1 - top - rows,
+        left - dark.left,
+        top - dark.top,
+        dark.right - left - columns,
+        dark.bottom - top - rows,
     )
-    return tuple(max(0, int(cells)) / side for cells, side in zip(out, (columns, rows) * 2))
+    return tuple(max(0, cells) / side for cells, side in zip(out, (columns, rows) * 2))
 
 
 def _heights(one: Person) -> np.ndarray:

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from bshm import timing
+from bshm import planes, timing
 from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.codec.encode import encode
 from bshm.errors import BshmError, InputError
-from bshm.matting import AlphaMatting, planes
+from bshm.matting import AlphaMatting
 from bshm.pictures import Box, Photo
 from bshm.pipeline import Recipe, finish
 from bshm.scene import shadow

@@ -1,4 +1,4 @@
-"""Windows and channels: what `upsample` and `edge_colours` have in common."""
+"""Windows and channels of pictures in memory."""
 
 from __future__ import annotations
 

@@ -117,23 +117,19 @@ def cut(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What is in the frame, at its resolution: colours ``[h, w, 3]`` uint8, alpha float32.
 
-    Made smaller, pixels are means, weighted by alpha; made larger, cubic. Beside the photo its last
-    pixels go on, a few of them: `fit` sees to that.
+    Colours are weighted by alpha. Made smaller, pixels are means; made larger, cubic. Beside the
+    photo its last pixels go on, a few of them: `fit` sees to that.
     """
     across, down = frame.left / frame.scale, frame.top / frame.scale
     rows = _near(down, size.height / frame.scale, alpha.shape[0])
     columns = _near(across, size.width / frame.scale, alpha.shape[1])
-    solid = np.ascontiguousarray(alpha[rows, columns], np.float32)
-    planes = cv2.merge([*cv2.split(colours[rows, columns] * solid[..., None]), solid])
-    if frame.scale < 1:  # first to the frame's resolution, by means
-        sides = [max(1, round(side * frame.scale)) for side in solid.shape[::-1]]
-        planes = cv2.resize(planes, tuple(sides), interpolation=cv2.INTER_AREA)
-    x, y = (made / had for made, had in zip(planes.shape[1::-1], solid.shape[::-1]))
-    half = 0.5 / frame.scale
+    by = max(1, int(1 / frame.scale))
+    planes = _reduced(colours[rows, columns], alpha[rows, columns], by)
+    step, half = 1 / (by * frame.scale), 0.5 / frame.scale
     back = np.array(
         [
-            [x / frame.scale, 0, (across + half - columns.start) * x - 0.5],
-            [0, y / frame.scale, (down + half - rows.start) * y - 0.5],
+            [step, 0, (across + half - columns.start) / by - 0.5],
+            [0, step, (down + half - rows.start) / by - 0.5],
         ]
     )
     way = cv2.INTER_CUBIC if frame.scale > 1 else cv2.INTER_LINEAR
@@ -153,3 +149,20 @@ def _near(start: float, length: float, end: int) -> slice:
     """The photo's rows or columns that a frame needs, at least one."""
     first = min(max(0, int(start) - 2), end - 1)
     return slice(first, max(first + 1, min(end, int(start + length) + 3)))
+
+
+def _reduced(colours: np.ndarray, alpha: np.ndarray, by: int) -> np.ndarray:
+    """Means over squares of ``by`` pixels: colours times alpha, and alpha, float32 ``[h, w, 4]``.
+
+    In stripes, so that no second photo in floats is made. What is over at the ends is left out.
+    """
+    height, width = max(1, alpha.shape[0] // by), max(1, alpha.shape[1] // by)
+    out = np.empty((height, width, 4), np.float32)
+    stripe = max(1, (1 << 18) // (width * by * by))
+    for top in range(0, height, stripe):
+        bottom = min(top + stripe, height)
+        part = np.s_[top * by : bottom * by, : width * by]
+        solid = np.ascontiguousarray(alpha[part], np.float32)
+        planes = cv2.merge([*cv2.split(colours[part] * solid[..., None]), solid])
+        out[top:bottom] = cv2.resize(planes, (width, bottom - top), interpolation=cv2.INTER_AREA)
+    return out

@@ -61,7 +61,7 @@ def test_each_rule_has_its_error():
 def test_a_photo_that_ends_early_gets_a_larger_head_within_the_rule():
     wanted = sizes.parse("1inch")
     usual = frame.fit(matte("2.png"), wanted)[1].height * frame.fit(matte("2.png"), wanted)[0].scale
-    where, head = frame.fit(matte("2.png")[:430], wanted)
+    where, head = frame.fit(matte("2.png")[:395], wanted)
     assert usual < head.height * where.scale <= wanted.rule.head[2] * wanted.height + 1
 
 
@@ -87,10 +87,10 @@ def test_no_colour_of_nothing_comes_in():
     colours = np.zeros((400, 400, 3), np.uint8)
     colours[:, 100:300] = (200, 100, 50)
     colours[:, :100] = (0, 255, 0)
-    for scale in (0.3, 1.3):
-        found, level = frame.cut(
-            colours, alpha, frame.Frame(scale, 0, 0), sizes.Size(100, 100, 300)
-        )
+    for scale, left in ((0.3, 0), (0.7, 30), (1.3, 90)):
+        where = frame.Frame(scale, left, 0)
+        found, level = frame.cut(colours, alpha, where, sizes.Size(100, 100, 300))
+        assert level.min() < 0.01 and level.max() > 0.99
         assert np.abs(found[level > 0.05].astype(int) - (200, 100, 50)).max() <= 2
 
 
@@ -107,6 +107,6 @@ def test_sizes_are_those_that_offices_publish():
     assert sizes.parse("2x2in", 254)[:2] == (508, 508)
     assert sizes.parse("480x640px", 72)[:3] == (480, 640, 72)
     assert sizes.paper("6inch") == (1200, 1800) and sizes.paper("10x15cm") == (1181, 1772)
-    for wrong in ("", "35x45", "passport", "0x45mm", "9x9m", "2x2mm", "9000x9000mm"):
+    for wrong in ("", "35x45", "passport", "0x45mm", "9x9m", "1x1mm", "9000x9000mm"):
         with pytest.raises(ValueError, match="expected"):
             sizes.parse(wrong)

@@ -8,7 +8,7 @@ RUN python -m venv /opt/bshm && /opt/bshm/bin/pip install --no-cache-dir '/src[s
 
 FROM python:3.12-slim
 COPY --from=build /opt/bshm /opt/bshm
-ENV PATH=/opt/bshm/bin:$PATH BSHM_HOST=0.0.0.0 MALLOC_ARENA_MAX=2 \
+ENV PATH=/opt/bshm/bin:$PATH BSHM_HOST=0.0.0.0 TMPDIR=/dev/shm MALLOC_ARENA_MAX=2 \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65534:65534
 EXPOSE 7000

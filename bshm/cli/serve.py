@@ -16,7 +16,7 @@ from bshm.errors import BshmError
 if TYPE_CHECKING:
     from bshm.serve.settings import Settings
 
-PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+PACKAGES = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
 
 DESCRIPTION = """\
 Cut people out over HTTP: the contracts of rembg's server (/api/remove) and of remove.bg
@@ -47,11 +47,11 @@ def run(arguments: list[str]) -> int:
 
     given = _read(arguments, from_environment(os.environ))
     settings = Settings(**given)
-    terminal.check_installation()
     _log_to_stderr()
     outfit = Outfit(settings.weights, settings.device, settings.engine, settings.threads)
     crew = Crew(settings.crew, outfit, settings.work_s)
-    crew.launch()  # the workers load while we do
+    crew.launch()  # a worker loads while we do
+    terminal.check_installation()
     from bshm.serve.server import serve
 
     told = serve(settings, crew, lambda address: terminal.say("serving at " + address))

@@ -138,6 +138,14 @@ class AlphaMatting:
         small = cv2.resize(rgb, (width, height), interpolation=method)
         return Look(closer_look.drop_specks(self._engine.alpha(small)), small)
 
+    def warm_up(self) -> None:
+        """Run the network once on as little as it takes: what it prepares at first is then there.
+
+        Raises what :meth:`alpha` raises of engine and weights.
+        """
+        with self._turn:
+            self._engine.alpha(np.zeros((CELL, CELL, 3), np.uint8))
+
     def close(self) -> None:
         """Free the engine's memory; the object cannot be used afterwards."""
         self._engine.close()

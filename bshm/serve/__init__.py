@@ -9,7 +9,7 @@ A request's way, a module a step:
     removebg, rembg   a contract's fields -> an `Order`, and what was made -> its answer
     urls, fetch    pictures behind addresses, if any may be fetched
     crew           one worker process for each core; the order waits for a free one
-    order          what a worker does: bytes -> pixels -> `pipeline.render` -> bytes
+    making         what a worker does: bytes -> pixels -> `pipeline.finish` -> bytes
 
 Needs Python 3.10 and ``pip install 'bshm[serve]'``.
 """

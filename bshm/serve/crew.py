@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import os
+import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from bshm.errors import BshmError
 from bshm.serve import worker
-from bshm.serve.order import Made, Order
 from bshm.serve.refusal import Refusal
+
+if TYPE_CHECKING:
+    from bshm.serve.order import Made, Order
 
 log = logging.getLogger("bshm.serve")
 
 START_S = 120.0  # seconds in which a worker loads its weights, of slow disks and GPUs, too
+PRELOAD = "bshm.serve.making"  # what each worker imports
+# What holds for the processes, unless it is set: each arena of glibc keeps what it was given, and
+# by default there are eight a core; OpenBLAS starts a thread a core, and nobody here asks it.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
 T = TypeVar("T")
 
 
 class Crew:
     """Worker processes. `launch` may be called before the event loop runs; the rest is for it.
 
-    count: how many; work_s: longest work on one order
+    count: how many there will be; work_s: longest work on one order
+    working: how many there are, idle or busy
     """
 
     def __init__(self, count: int, outfit: worker.Outfit, work_s: float) -> None:
         self.count, self.work_s = count, work_s
+        self.working = 0
         self.weights = ""
         self._workers = [_Worker(outfit) for _ in range(count)]
         self._threads = ThreadPoolExecutor(count, "bshm-worker")
@@ -37,22 +48,38 @@ class Crew:
         self._under_way: set[asyncio.Future] = set()
 
     def launch(self) -> None:
-        """Start the processes, and do not wait for them."""
-        # Each arena of glibc keeps what it was given; by default there are eight a core.
-        os.environ.setdefault("MALLOC_ARENA_MAX", "2")
-        for one in self._workers:
-            one.start()
+        """Start the first process, and do not wait for it."""
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        self._first = self._threads.submit(self._workers[0].start)
 
     async def ready(self) -> None:
-        """Wait until each worker has done a first photo. Raises BshmError where one cannot."""
+        """Wait until a first worker has done a first photo; then the others start.
+
+        They would keep each other from the processor. Raises BshmError where the first cannot.
+        """
+        first, *others = self._workers
         try:
-            names = await asyncio.gather(*(self._aside(one.greet) for one in self._workers))
+            self.weights = await asyncio.wrap_future(self._first)
         except (EOFError, OSError, _TooLong) as error:
             reason = "a worker process ended, or did not start in %g s" % START_S
             raise BshmError(reason, code="unexpected") from error
-        self.weights = names[0]
-        for one in self._workers:
-            self._idle.put_nowait(one)
+        self._join(first)
+        for one in others:
+            self._keep(asyncio.ensure_future(self._start(one)))
+
+    async def _start(self, one: _Worker) -> None:
+        """Start a worker, anew if it was there, and let it join when it has done a first photo."""
+        try:
+            await self._aside(one.start)
+        except (BshmError, OSError, EOFError, _TooLong):
+            log.exception("a worker does not start")
+        else:
+            self._join(one)
+
+    def _join(self, one: _Worker) -> None:
+        self.working += 1
+        self._idle.put_nowait(one)
 
     async def turn(self, wait_s: float) -> _Worker:
         """A free worker, to be given to `work` at once. Raises Refusal where none is in time."""
@@ -90,16 +117,8 @@ class Crew:
     def _replace(self, one: _Worker) -> None:
         """Start a worker again, and do not wait for it."""
         log.error("a worker (exit code %s) is started again", one.exit_code)
-
-        async def again() -> None:
-            try:
-                await self._aside(one.restart)
-            except (BshmError, OSError, EOFError):
-                log.exception("a worker does not start again")
-            else:
-                self._idle.put_nowait(one)
-
-        self._keep(asyncio.ensure_future(again()))
+        self.working -= 1
+        self._keep(asyncio.ensure_future(self._start(one)))
 
     def _keep(self, task: asyncio.Future) -> None:
         """Hold a reference to a task while it runs; the event loop holds none."""
@@ -132,17 +151,19 @@ class _Worker:
     def exit_code(self) -> int | None:
         return self._process.exitcode if self._process else None
 
-    def start(self) -> None:
-        context = multiprocessing.get_context("spawn")
+    def start(self) -> str:
+        """The name of its weights, once it has done a first photo; the process before is ended.
+
+        Raises BshmError; _TooLong; EOFError or OSError where it dies.
+        """
+        self.stop()
+        context = _context()
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=worker.main, args=(theirs, self._outfit), name="bshm-worker", daemon=True
         )
         self._process.start()
         theirs.close()
-
-    def greet(self) -> str:
-        """The name of its weights, once it is ready. Raises BshmError, EOFError, OSError."""
         return self._answer(START_S)
 
     def do(self, order: Order, within_s: float) -> Made:
@@ -160,13 +181,23 @@ class _Worker:
             raise answer
         return answer
 
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-        self.greet()
-
     def stop(self) -> None:
         if self._process and self._pipe:
             self._process.kill()
             self._process.join()
             self._pipe.close()
+
+
+def _context() -> Any:
+    """How processes are made.
+
+    On Linux all are forked from one that has imported what they need, and has no threads: so each
+    is there sooner, and they share that memory. It needs a folder for its socket.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(FileNotFoundError):
+            tempfile.gettempdir()
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload([PRELOAD])
+            return context
+    return multiprocessing.get_context("spawn")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from bshm.serve.admission import Admission
+from bshm.serve.crew import Crew
 from bshm.serve.order import Made
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -13,7 +14,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 class Metrics:
     """The counters of one service."""
 
-    def __init__(self, house: Admission, workers: int) -> None:
+    def __init__(self, house: Admission, crew: Crew) -> None:
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "bshm_requests", "Requests answered", ["endpoint", "status"], registry=registry
@@ -41,7 +42,8 @@ class Metrics:
         )
         self.queue = self._gauge("bshm_queue_length", "Requests that wait for a worker")
         self.busy = self._gauge("bshm_workers_busy", "Workers that work")
-        self._gauge("bshm_workers", "Worker processes").set(workers)
+        alive = self._gauge("bshm_workers", "Worker processes that work, or wait for work")
+        alive.set_function(lambda: crew.working)
         self._gauge("bshm_inside", "Requests let in").set_function(lambda: house.inside)
         aside = self._gauge("bshm_aside", "Requests let in that send or take slowly")
         aside.set_function(lambda: house.aside)

@@ -20,7 +20,7 @@ from bshm.serve.fetch import Fetcher, NotFetched
 from bshm.serve.keys import Keys
 from bshm.serve.metrics import Metrics
 from bshm.serve.order import Made, Order
-from bshm.serve.rates import Rates
+from bshm.serve.rates import Rates, household
 from bshm.serve.refusal import Refusal, refusal_of
 from bshm.serve.settings import MB, Settings
 
@@ -36,7 +36,7 @@ class Service:
         self.max_pixels = int(settings.max_pixels * 1e6)
         held = int(settings.max_held_mb * MB)
         self.house = Admission(settings.waiting + crew.count, crew.count, held)
-        self.metrics = Metrics(self.house, crew.count)
+        self.metrics = Metrics(self.house, crew)
         self.keys = Keys(settings.keys) if settings.keys else None
         self.rates = Rates(settings.rate)
         rules = urls.Rules(settings.allow_urls)
@@ -50,7 +50,7 @@ class Service:
         Raises Refusal.
         """
         self._check_origin(request)
-        caller = request.client.host if request.client else ""
+        caller = household(request.client.host) if request.client else ""
         if self.keys:
             caller = self.keys.name(request.headers)
             Notes.of(request.scope).facts["key"] = caller
@@ -59,6 +59,8 @@ class Service:
     def _check_origin(self, request: Request) -> None:
         """Pages of other sites may send forms to a service of this machine, unless it refuses."""
         origin = request.headers.get("origin")
+        if origin is None and request.headers.get("sec-fetch-site") == "cross-site":
+            origin = "null"  # a picture or a link of another page, which names no origin
         if origin is None or origin in self.settings.cors or "*" in self.settings.cors:
             return
         if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bshm.errors import BshmError
 
 if TYPE_CHECKING:
-    from bshm.serve.order import Made, Order
+    from bshm.serve.order import Made
 
 
 NICE = 5  # of 19: how far the workers stand back behind the process that speaks HTTP
@@ -33,7 +33,7 @@ class Outfit(NamedTuple):
 def main(orders: Connection, outfit: Outfit) -> None:
     """Answer orders with what was made of them, or with a BshmError, until nobody asks any more.
 
-    The first answer, to no order, is the name of the weights, once a first photo is done.
+    The first answer, to no order, is the name of the weights, once it has rehearsed.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the service says when to stop: it hangs up
         if hasattr(signal, name):
@@ -42,7 +42,7 @@ def main(orders: Connection, outfit: Outfit) -> None:
         os.nice(NICE)
     try:
         from bshm.matting import AlphaMatting
-        from bshm.serve.order import fulfil
+        from bshm.serve.making import fulfil, rehearse
 
         matting = AlphaMatting(
             weights=outfit.weights,
@@ -50,7 +50,7 @@ def main(orders: Connection, outfit: Outfit) -> None:
             engine=outfit.engine,
             threads=outfit.threads,
         )
-        fulfil(_first_order(), matting)
+        rehearse(matting)
         orders.send(matting.weights.name)
     except BshmError as error:
         orders.send(error)
@@ -70,13 +70,3 @@ def main(orders: Connection, outfit: Outfit) -> None:
             logging.getLogger("bshm.serve").exception("a photo met an unexpected error")
             answer = BshmError("an unexpected error", code="unexpected")
         orders.send(answer)
-
-
-def _first_order() -> Order:
-    """A photo of nothing: it loads what is loaded with the first one."""
-    import numpy as np
-
-    from bshm.codec.encode import encode
-    from bshm.serve.order import Order
-
-    return Order(encode(np.full((256, 256, 4), 128, np.uint8), "jpeg"))

@@ -93,16 +93,14 @@ def serving(*flags, **environment):
 
 
 def workers_of(service):
-    """Process ids of the workers of a service."""
-    found = []
+    """Process ids of the workers of a service: its children's children."""
+    parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(OSError):
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                command = (folder / "cmdline").read_bytes()
-                if parent == service.process.pid and b"spawn_main" in command:
-                    found.append(int(folder.name))
-    return found
+                parents[int(folder.name)] = parent
+    return [pid for pid, parent in parents.items() if parents.get(parent) == service.process.pid]
 
 
 @contextlib.contextmanager

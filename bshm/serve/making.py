@@ -1,0 +1,180 @@
+"""The making of what an order wants, in a worker.
+
+bytes -> decode -> alpha -> cut to size -> `pipeline.finish` -> encode -> bytes
+"""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+
+import cv2
+import numpy as np
+
+from bshm import planes, timing
+from bshm.codec.decode import decode
+from bshm.codec.encode import encode
+from bshm.errors import BshmError, InputError
+from bshm.matting import AlphaMatting
+from bshm.pictures import Box, Photo
+from bshm.pipeline import Recipe, finish
+from bshm.scene.background import Background, Picture
+from bshm.scene.compose import Scene
+from bshm.scene.place import SCALES
+from bshm.serve.order import MEDIA_TYPES, Length, Made, Order
+
+SHOWN = 8 / 255  # of alpha: what is fainter is not cut around
+
+
+def fulfil(order: Order, matting: AlphaMatting) -> Made:
+    """Make it. Raises BshmError; its codes ``roi_exceeds_bounds``, ``roi_region_empty`` are new."""
+    with timing.collect() as timings:
+        with timing.measure("read"):
+            original = decode(order.photo, "", order.max_pixels)
+            photo = _shrunk(original, order.result_pixels)
+            behind, icc = _behind(order)
+        alpha = _alpha(photo, matting, order.roi, original.rgb.shape[:2])
+        people = _box(photo, alpha)
+        zoom = original.rgb.shape[0] / photo.rgb.shape[0]
+        if order.crop and people:
+            photo, alpha = _cropped(photo, alpha, people, order.margin)
+        scene = _scene(order, behind, _box(photo, alpha), alpha.shape)
+        only_alpha = order.only_alpha and order.format != "zip"
+        recipe = Recipe(only_alpha=only_alpha, scene=scene, scene_icc=icc)
+        result = finish(photo, alpha, recipe)
+        with timing.measure("write"):
+            kind, data = _encoded(result.pixels, result.icc, order.format, photo)
+    height, width = result.pixels.shape[:2]
+    pixels = original.rgb.shape[0] * original.rgb.shape[1]
+    where = people and Box(*(round(side * zoom) for side in people))
+    return Made(data, MEDIA_TYPES[kind], width, height, pixels, where, timings)
+
+
+def rehearse(matting: AlphaMatting) -> None:
+    """Do once, small, what every photo takes: what is loaded with the first one is there then."""
+    matting.warm_up()
+    grey = np.full((64, 64, 4), 128, np.uint8)
+    photo = decode(encode(grey, "jpeg"), "", grey.size)
+    finish(photo, np.full((64, 64), 0.5, np.float32), Recipe()).encode("png")
+
+
+def _shrunk(photo: Photo, limit: int) -> Photo:
+    height, width = photo.rgb.shape[:2]
+    if not limit or height * width <= limit:
+        return photo
+    zoom = (limit / (height * width)) ** 0.5
+    size = max(1, int(width * zoom)), max(1, int(height * zoom))
+    planes = (
+        None if plane is None else cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        for plane in (photo.rgb, photo.alpha)
+    )
+    return Photo(next(planes), photo.icc, next(planes))  # type: ignore[arg-type]
+
+
+def _behind(order: Order) -> tuple[Background | None, bytes | None]:
+    """What is put behind, and the profile of it. Raises BshmError about ``background``."""
+    if not order.picture:
+        return order.behind, None
+    try:
+        found = decode(order.picture, "", order.max_pixels)
+    except InputError as error:
+        raise BshmError(error.reason, "background", error.code) from error
+    return Picture(found.rgb, found.alpha), found.icc
+
+
+def _alpha(
+    photo: Photo, matting: AlphaMatting, roi: tuple[Length, ...], original: tuple[int, ...]
+) -> np.ndarray:
+    """The matte; 0 outside of the region, whose pixels are those of the original size."""
+    if not roi:
+        return matting.alpha(photo.rgb)
+    height, width = original
+    left, right = (length.pixels(width) for length in roi[::2])
+    top, bottom = (length.pixels(height) for length in roi[1::2])
+    if max(left, right) > width or max(top, bottom) > height:
+        reason = "the region of interest ends beyond the photo, which has %d×%d pixels"
+        raise BshmError(reason % (width, height), code="roi_exceeds_bounds")
+    zoom = photo.rgb.shape[0] / height
+    rows = slice(int(top * zoom), round(bottom * zoom))
+    columns = slice(int(left * zoom), round(right * zoom))
+    region = np.ascontiguousarray(photo.rgb[rows, columns])
+    if not region.size:
+        raise BshmError("the region of interest is empty", code="roi_region_empty")
+    alpha = np.zeros(photo.rgb.shape[:2], np.float32)
+    alpha[rows, columns] = matting.alpha(region)
+    return alpha
+
+
+def _box(photo: Photo, alpha: np.ndarray) -> Box | None:
+    """The smallest window that holds all that shows."""
+    shown = alpha > SHOWN
+    if photo.alpha is not None:
+        shown &= photo.alpha > 0
+    return planes.box(shown)
+
+
+def _cropped(
+    photo: Photo, alpha: np.ndarray, box: Box, margin: tuple[Length, ...]
+) -> tuple[Photo, np.ndarray]:
+    """Photo and matte around the people; where a margin leaves the photo, nothing is there."""
+    height, width = box.bottom - box.top, box.right - box.left
+    sides = (height, width, height, width)
+    above, after, below, before = (length.pixels(side) for length, side in zip(margin, sides))
+    top, bottom = box.top - above, box.bottom + below
+    left, right = box.left - before, box.right + after
+    high, wide = alpha.shape
+
+    def cut(plane: np.ndarray) -> np.ndarray:
+        inside = plane[max(top, 0) : bottom, max(left, 0) : right]
+        over = max(-top, 0), max(bottom - high, 0), max(-left, 0), max(right - wide, 0)
+        if not any(over):
+            return np.ascontiguousarray(inside)
+        border = cv2.BORDER_REPLICATE if plane.ndim == 3 else cv2.BORDER_CONSTANT
+        return cv2.copyMakeBorder(inside, *over, border, value=0)
+
+    own = None if photo.alpha is None else cut(photo.alpha)
+    return Photo(cut(photo.rgb), photo.icc, own), cut(alpha)
+
+
+def _scene(
+    order: Order, behind: Background | None, people: Box | None, frame: tuple[int, ...]
+) -> Scene | None:
+    scale = 1.0
+    if order.share is not None and people:
+        height, width = frame
+        room = height / (people.bottom - people.top), width / (people.right - people.left)
+        scale = min(max(order.share * min(room), SCALES[0]), SCALES[1])
+    scene = Scene(
+        behind,
+        position=order.position,
+        scale=scale,
+        light=order.light,
+        shadow=order.shadow,
+    )
+    return None if scene == Scene(light=order.light) else scene
+
+
+def _encoded(pixels: np.ndarray, icc: bytes | None, wanted: str, photo: Photo) -> tuple[str, bytes]:
+    """The format and the file."""
+    opaque = pixels.ndim == 3 and pixels.shape[2] == 3
+    kind = wanted
+    if wanted == "auto":
+        kind = "jpeg" if opaque else "png"
+    if opaque:
+        pixels = _rgba(pixels)
+    if kind != "zip":
+        return kind, encode(pixels, kind, icc)
+    matte = np.ascontiguousarray(pixels[..., 3])
+    colours = pixels
+    if photo.rgb.shape[:2] == matte.shape:  # beside the people, so that no black edge is encoded
+        colours = np.where((matte == 0)[..., None], _rgba(photo.rgb), pixels)
+    colours[..., 3] = 255
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("color.jpg", encode(colours, "jpeg", icc))
+        archive.writestr("alpha.png", encode(matte, "png"))
+    return kind, file.getvalue()
+
+
+def _rgba(rgb: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA)

@@ -18,7 +18,7 @@ VIDEO = ['av>=17; python_version >= "3.10"']
 SERVE = [  # h11 speaks HTTP both for uvicorn and for fetching
     name + '; python_version >= "3.10"'
     for name in (
-        "fastapi>=0.115",
+        "starlette>=0.46",
         "uvicorn>=0.30",
         "h11>=0.14",
         "python-multipart>=0.0.18",

@@ -6,15 +6,17 @@ import json
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, AsyncIterator, Callable
+from typing import Any, AsyncIterator, Awaitable, Callable
 
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-from bshm import __version__
 from bshm.serve import openapi, rembg, removebg
 from bshm.serve.body import Fields
 from bshm.serve.edge import Edge, Notes
@@ -34,48 +36,61 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 
+# Headers that pages of other origins may read, where --cors names them.
+EXPOSED = [
+    *("X-Type", "X-Width", "X-Height", "X-Credits-Charged", "Retry-After"),
+    *("X-Foreground-Top", "X-Foreground-Left", "X-Foreground-Width", "X-Foreground-Height"),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+]
+
 Words = Callable[[Refusal], Any]  # a contract's body of a refusal
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def build(service: Service, start: Callable[[], Any], stop: Callable[[], None]) -> Edge:
     """The application. start: awaited in the background; stop: called at the end."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         warming = start()
         yield
         warming.cancel()
         stop()
 
-    app = FastAPI(
-        title="bshm",
-        version=__version__,
-        summary="Cut people out of photos, and put them somewhere else",
+    app = Starlette(
+        routes=[
+            Route("/v1.0/removebg", _removebg(service), methods=["POST"]),
+            Route("/v1.0/account", _account(service)),
+            Route("/api/remove", _rembg(service), methods=["GET", "POST"]),
+            *_operation(service),
+            *_page(),
+        ],
+        middleware=_cors(service.settings.cors),
+        exception_handlers={HTTPException: _no_such_thing},
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
     )
-    _add_removebg(app, service)
-    _add_rembg(app, service)
-    _add_operation(app, service)
-    _add_page(app)
-    app.add_exception_handler(HTTPException, _no_such_thing)
-    if service.settings.cors:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=service.settings.cors,
-            allow_methods=["GET", "POST"],
-            allow_headers=["X-Api-Key", "Authorization", "Accept", "Content-Type"],
-            expose_headers=["X-Width", "X-Height", "X-Type", "Retry-After"],
-        )
+    app.router.redirect_slashes = False
     return Edge(app, service.metrics, service.settings.send_s)
 
 
-def _add_removebg(app: FastAPI, service: Service) -> None:
-    @app.post("/v1.0/removebg", **openapi.removebg())
+def _cors(origins: tuple[str, ...]) -> list[Middleware]:
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["X-Api-Key", "Authorization", "Accept", "Content-Type"],
+            expose_headers=EXPOSED,
+        )
+    ]
+
+
+def _removebg(service: Service) -> Endpoint:
+    """remove.bg's contract: cut people out, and put them on something new."""
+
     async def remove_background(request: Request) -> Response:
-        """remove.bg's contract: cut people out, and put them on something new."""
         Notes.of(request.scope).endpoint = "removebg"
         left: dict[str, str] = {}
         try:
@@ -88,14 +103,17 @@ def _add_removebg(app: FastAPI, service: Service) -> None:
             return _refused(service, request, refusal, removebg.error, left)
         headers = {**removebg.headers(made, wanted.tells_type), **left}  # type: ignore[union-attr]
         if "application/json" in request.headers.get("accept", ""):
-            return Response(
-                json.dumps(removebg.json_answer(made)), 200, headers, "application/json"
-            )
+            answer = json.dumps(removebg.json_answer(made))
+            return Response(answer, 200, headers, "application/json")
         return Response(made.data, 200, headers, made.media_type)
 
-    @app.get("/v1.0/account", **openapi.account())
+    return remove_background
+
+
+def _account(service: Service) -> Endpoint:
+    """remove.bg's contract: what is left. Nothing is ever charged."""
+
     async def account(request: Request) -> Response:
-        """remove.bg's contract: what is left. Nothing is ever charged."""
         Notes.of(request.scope).endpoint = "account"
         try:
             left = service.identify(request)
@@ -103,9 +121,13 @@ def _add_removebg(app: FastAPI, service: Service) -> None:
             return _refused(service, request, refusal, removebg.error, {})
         return JSONResponse(removebg.account(), headers=left)
 
+    return account
 
-def _add_rembg(app: FastAPI, service: Service) -> None:
-    async def answer(request: Request) -> Response:
+
+def _rembg(service: Service) -> Endpoint:
+    """rembg's contract: the photo is a file, or behind an address."""
+
+    async def remove(request: Request) -> Response:
         Notes.of(request.scope).endpoint = "rembg"
         left: dict[str, str] = {}
 
@@ -120,15 +142,7 @@ def _add_rembg(app: FastAPI, service: Service) -> None:
             return _refused(service, request, refusal, rembg.error, left)
         return Response(made.data, 200, left, made.media_type)
 
-    @app.get("/api/remove", **openapi.rembg_get())
-    async def remove_from_address(request: Request) -> Response:
-        """rembg's contract: the photo is behind an address."""
-        return await answer(request)
-
-    @app.post("/api/remove", **openapi.rembg_post())
-    async def remove_from_file(request: Request) -> Response:
-        """rembg's contract: the photo is a file."""
-        return await answer(request)
+    return remove
 
 
 def _refused(
@@ -140,44 +154,42 @@ def _refused(
     return JSONResponse(words(refusal), refusal.status, {**left, **refusal.headers})
 
 
-def _add_operation(app: FastAPI, service: Service) -> None:
-    @app.get("/livez", response_class=PlainTextResponse)
-    async def alive(request: Request) -> Response:
-        """Whether the process runs: it answers."""
-        _quiet(request, "livez")
+def _operation(service: Service) -> list[Route]:
+    def alive() -> Response:
         return PlainTextResponse("ok\n")
 
-    @app.get("/readyz", response_class=PlainTextResponse)
-    async def ready(request: Request) -> Response:
-        """Whether photos are served: 503 until each worker has done a first one, and while
-        stopping."""
-        _quiet(request, "readyz")
+    def ready() -> Response:
         if service.is_stopping:
             return PlainTextResponse("stopping\n", 503)
-        return (
-            PlainTextResponse("ok\n") if service.is_warm else PlainTextResponse("starting\n", 503)
-        )
+        if not service.is_warm:
+            return PlainTextResponse("starting\n", 503)
+        return PlainTextResponse("ok\n")
 
-    @app.get("/metrics", response_class=PlainTextResponse)
-    async def metrics(request: Request) -> Response:
-        """What is counted, for Prometheus."""
-        _quiet(request, "metrics")
+    def metrics() -> Response:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
-
-def _quiet(request: Request, endpoint: str) -> None:
-    notes = Notes.of(request.scope)
-    notes.endpoint, notes.quiet = endpoint, True
+    return [_quiet("livez", alive), _quiet("readyz", ready), _quiet("metrics", metrics)]
 
 
-def _add_page(app: FastAPI) -> None:
+def _quiet(name: str, answer: Callable[[], Response]) -> Route:
+    """An endpoint that is counted, and not logged."""
+
+    async def endpoint(request: Request) -> Response:
+        notes = Notes.of(request.scope)
+        notes.endpoint, notes.quiet = name, True
+        return answer()
+
+    return Route("/" + name, endpoint)
+
+
+def _page() -> list[Route]:
     files = {"/" + path.name: path for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES}
     files["/"], files["/docs"] = files.pop("/index.html"), files.pop("/docs.html")
-    for address, path in files.items():
-        app.add_api_route(address, _file(path), include_in_schema=False)
+    routes = [Route(address, _file(path)) for address, path in files.items()]
+    return [*routes, Route("/openapi.json", _description)]
 
 
-def _file(path: Path) -> Callable[[Request], Any]:
+def _file(path: Path) -> Endpoint:
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
 
     async def file(request: Request) -> Response:
@@ -187,8 +199,12 @@ def _file(path: Path) -> Callable[[Request], Any]:
     return file
 
 
+async def _description(request: Request) -> Response:
+    Notes.of(request.scope).endpoint = "page"
+    return JSONResponse(openapi.description())
+
+
 async def _no_such_thing(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse(
-        {"detail": HTTPStatus(error.status_code).phrase}, error.status_code, error.headers
-    )
+    phrase = HTTPStatus(error.status_code).phrase
+    return JSONResponse({"detail": phrase}, error.status_code, error.headers)

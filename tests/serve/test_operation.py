@@ -91,3 +91,19 @@ def test_the_api_is_described(service):
     }
     fields = body["multipart/form-data"]["schema"]["properties"]
     assert {"image_file", "size", "roi", "bg_image_file", "shadow_type"} <= set(fields)
+
+
+def test_the_description_is_openapi(service):
+    found = json.loads(service.get("/openapi.json")[1])
+    assert found["openapi"] == "3.1.0" and found["info"]["version"]
+    for methods in found["paths"].values():
+        for operation in methods.values():
+            assert operation["description"] and operation["responses"]
+            for status, answer in operation["responses"].items():
+                assert status.isdigit() and answer["description"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/"])
+def test_probes_may_ask_for_heads_alone(service, path):
+    answer = requests.head(service.url + path)
+    assert answer.status_code == 200 and not answer.content

@@ -68,14 +68,7 @@ class Fetcher:
         self, target: urls.Target, hold: Callable[[int], None]
     ) -> tuple[int, str, bytes]:
         """Status, header Location, and the body where the status is 200."""
-        ip = await self._resolve(target)
-        https = target.scheme == "https"
-        reader, writer = await asyncio.open_connection(
-            ip,
-            target.port,
-            ssl=self._tls if https else None,
-            server_hostname=target.host if https else None,
-        )
+        reader, writer = await self._connect(target)
         try:
             connection = h11.Connection(h11.CLIENT)
             headers = [
@@ -91,14 +84,31 @@ class Fetcher:
         finally:
             writer.transport.abort()
 
-    async def _resolve(self, target: urls.Target) -> str:
-        """The first IP of a host, if all of them may be connected to."""
+    async def _connect(
+        self, target: urls.Target
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the first IP of a host that answers, if all may be connected to."""
+        https = target.scheme == "https"
+        refused: OSError = OSError("no address")
+        for ip in await self._resolve(target):
+            try:
+                return await asyncio.open_connection(
+                    ip,
+                    target.port,
+                    ssl=self._tls if https else None,
+                    server_hostname=target.host if https else None,
+                )
+            except OSError as error:
+                refused = error
+        raise refused
+
+    async def _resolve(self, target: urls.Target) -> list[str]:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         ips = [str(entry[4][0]) for entry in found]
-        if not ips or not all(self.rules.may_connect(target, ip) for ip in ips):
+        if not all(self.rules.may_connect(target, ip) for ip in ips):
             raise NotFetched("not a public address")
-        return ips[0]
+        return ips
 
     async def _answer(
         self, connection: h11.Connection, reader: asyncio.StreamReader, hold: Callable[[int], None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import math
 import time
 from collections import OrderedDict
@@ -9,6 +11,15 @@ from collections import OrderedDict
 from bshm.serve.refusal import Refusal
 
 MAX_KNOWN = 10_000  # callers remembered; those that asked longest ago are forgotten first
+
+
+def household(ip: str) -> str:
+    """Who asks from an IP: of version 6 a household has 2⁶⁴ of them, and counts as one."""
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(ip)
+        if address.version == 6 and not address.ipv4_mapped:
+            return str(ipaddress.ip_network((address, 64), strict=False))
+    return ip
 
 
 class Rates:

@@ -64,6 +64,7 @@ class _Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=list(service.settings.proxies),
             timeout_keep_alive=KEEP_S,
             timeout_graceful_shutdown=int(service.settings.stop_s),
         )

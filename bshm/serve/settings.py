@@ -30,6 +30,9 @@ class Settings:
     engine: str = _setting("auto", "what to run on: auto, onnx or tensorflow", "E")
     keys: str = _setting("", "file of API keys, one a line, or their SHA-256", "FILE")
     rate: int = _setting(0, "requests a minute of one key, or of one address; 0 is no limit")
+    proxies: tuple[str, ...] = _setting(
+        ("127.0.0.1", "::1"), "proxies whose X-Forwarded-For tells who asks: IPs, networks", "IP"
+    )
     allow_urls: tuple[str, ...] = _setting(
         (), "fetch pictures from public addresses, or from those that begin with PREFIX", "PREFIX"
     )

@@ -83,6 +83,8 @@ def is_public(ip: str) -> bool:
         address = ipaddress.ip_address(ip)
     except ValueError:
         return False
+    if address in _LOCAL_NAT64:
+        return False
     return all(one.is_global and not one.is_multicast for one in _unwrapped(address))
 
 
@@ -91,9 +93,7 @@ def _unwrapped(address: Address) -> list[Address]:
     found: list[Address] = [address]
     if isinstance(address, ipaddress.IPv6Address):
         carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        nat64 = any(address in net for net in _NAT64)
-        compatible = int(address) >> 32 == 0
-        if nat64 or compatible:
+        if any(address in net for net in _LAST_BITS):
             carried.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         found += [one for one in carried if one is not None]
         if address.ipv4_mapped:  # is_global of the wrapper differs between versions of Python
@@ -101,7 +101,9 @@ def _unwrapped(address: Address) -> list[Address]:
     return found
 
 
-_NAT64 = [ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48")]
+# Networks whose last 32 bits are an IPv4 address: NAT64, translated, compatible.
+_LAST_BITS = [ipaddress.IPv6Network(net) for net in ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")]
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")  # where in it one is, its network decides
 
 
 def _prefix(word: str) -> Target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ import requests
 
 from bshm.serve.fetch import Fetcher, NotFetched
 from bshm.serve.urls import Rules
-from tests.serve.running import serving
+from tests.serve.running import serving, wait_for
 
 
 class Site(BaseHTTPRequestHandler):
@@ -211,3 +212,30 @@ def test_photo_and_background_behind_addresses(site):
         assert answer.status_code == 200 and answer.headers["Content-Type"] == "image/jpeg"
         answer = requests.get(service.url + "/api/remove", params={"url": site.url + "/photo.jpg"})
         assert answer.status_code == 200 and answer.headers["Content-Type"] == "image/png"
+
+
+def test_a_download_holds_a_place_until_it_takes_long(site):
+    with serving(
+        *("--workers", 1, "--queue", 1, "--allow-urls", site.url, "--fetch-s", 5)
+    ) as service, ThreadPoolExecutor(2) as pool:
+
+        def ask(_):
+            return requests.get(
+                service.url + "/api/remove", params={"url": site.url + "/slow"}
+            ).status_code
+
+        waiting = [pool.submit(ask, number) for number in range(2)]
+        wait_for(lambda: service.metric("bshm_inside") == 2)
+        assert ask(2) == 429
+        wait_for(lambda: service.metric("bshm_aside") == 2)
+        assert service.metric("bshm_inside") == 0
+        assert [one.result() for one in waiting] == [400, 400]
+        wait_for(lambda: service.metric("bshm_aside") == 0)
+
+
+def test_the_next_address_of_a_name_is_tried(site, portrait, monkeypatch):
+    port = site.server_address[1]
+    monkeypatch.setattr(Rules, "may_connect", lambda *_: True)
+    monkeypatch.setattr(socket, "getaddrinfo", Names(["127.0.0.9", "127.0.0.1"]))
+    rule = "http://photos.example:%d/" % port
+    assert fetch(rule + "photo.jpg", rule) == portrait

@@ -78,6 +78,20 @@ def test_preview_is_the_default_and_boxes_are_in_the_photos_pixels(ask):
     )
 
 
+@pytest.mark.parametrize(
+    "size, pixels",
+    [("small", 250_000), ("regular", 250_000), ("medium", 1_500_000), ("1MP", 1_000_000)]
+    + [(size, 2_160_000) for size in ("hd", "full", "4k", "auto", "50MP")],
+)
+def test_sizes_are_pixels_of_the_result(ask, portrait, size, pixels):
+    file = BytesIO()
+    picture(portrait).resize((1800, 1200)).save(file, "JPEG")
+    answer = ask(files={"image_file": file.getvalue()}, size=size, channels="alpha")
+    width, height = picture(answer.content).size
+    assert 0.99 * pixels <= width * height <= pixels and abs(width / height - 1.5) < 0.01
+    assert (answer.headers["X-Width"], answer.headers["X-Height"]) == (str(width), str(height))
+
+
 def test_bodies_of_all_three_kinds_say_the_same(ask, service, portrait):
     encoded = base64.b64encode(portrait).decode()
     address = service.url + "/v1.0/removebg"
@@ -203,6 +217,8 @@ def test_scale_and_position_move_the_people(ask):
     first, last = box()
     small_first, small_last = box(scale="50%")
     assert small_last - small_first < 0.8 * (last - first)
+    assert box(scale="50%", position="") == (small_first, small_last)  # centred by default
+    assert box(scale="50%", position="50%") == (small_first, small_last)
     left = box(scale="50%", position="0% 100%")
     right = box(scale="50%", position="100% 100%")
     assert left[0] < 20 and right[1] > 580

@@ -8,6 +8,7 @@ import re
 import pytest
 import requests
 
+from bshm.serve.rates import household
 from tests.helpers import ROOT, bshm
 from tests.serve.running import serving, wait_for
 
@@ -85,6 +86,21 @@ def test_pages_of_other_origins_are_refused_unless_named(ask, service):
         assert answer.status_code == 200
         assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
         assert ask(open_one, Origin="https://evil.example").status_code == 403
+
+
+def test_pictures_and_links_of_other_pages_are_refused_too(service, ask):
+    url = service.url + "/api/remove?url=http://example.org/"
+    foreign = requests.get(url, headers={"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403 and "other origins" in foreign.text
+    assert requests.get(url, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 400
+    assert ask(service, **{"Sec-Fetch-Site": "none"}).status_code == 200
+
+
+def test_an_ipv6_household_is_one_caller():
+    assert household("2001:db8::1") == household("2001:db8::ffff:1") == "2001:db8::/64"
+    assert household("2001:db8:0:1::1") != household("2001:db8::1")
+    assert household("::ffff:192.0.2.1") == "::ffff:192.0.2.1"
+    assert household("192.0.2.1") == "192.0.2.1" and household("") == ""
 
 
 def test_the_page_may_load_its_own_files_only(service):

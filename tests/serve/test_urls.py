@@ -34,6 +34,8 @@ INNER = [
     "64:ff9b::7f00:1",  # NAT64 of 127.0.0.1
     "64:ff9b::a9fe:a9fe",
     "64:ff9b:1::a00:1",
+    "64:ff9b:1:a00:1:800::101:101",  # NAT64 of a network's own: where 10.0.0.1 is in it, it knows
+    "::ffff:0:10.0.0.1",  # translated
     "2001:0:7f00:1::",  # Teredo through 127.0.0.1
     "no address",
     "",

@@ -189,10 +189,12 @@ def ask(port: int, request: bytes) -> int:
         return int(answer.split()[1]) if answer.startswith(b"HTTP/") else 0
 
 
-def attack(service: Service, seed: int, count: int) -> tuple[collections.Counter, list[int]]:
+def attack(
+    service: Service, seed: int, count: int, first: int = 0
+) -> tuple[collections.Counter, list[int]]:
     """How often each status came, and the numbers of the requests that were answered 5xx."""
     attacker, statuses, wrong = Attacker(seed), collections.Counter(), []
-    numbers = iter(range(count))
+    numbers = iter(range(first, first + count))
     lock = threading.Lock()
 
     def work() -> None:
@@ -218,10 +220,11 @@ def attack(service: Service, seed: int, count: int) -> tuple[collections.Counter
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first, for parts")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     with serving("--receive-s", 5, "--max-pixels", 2) as service:
-        statuses, wrong = attack(service, args.seed, args.requests)
+        statuses, wrong = attack(service, args.seed, args.requests, args.first)
         alive = service.get("/livez") == (200, "ok\n")
         print(json.dumps({"statuses": dict(sorted(statuses.items())), "alive": alive}))
         for line in service.lines:

@@ -3,12 +3,17 @@
     python benchmarks/serve.py PHOTO.jpg
     python benchmarks/serve.py PHOTO.jpg --rembg-python PYTHON --isnet FILE.onnx
     python benchmarks/serve.py PHOTO.jpg --only soak --requests 5000
+    python benchmarks/serve.py PHOTO.jpg --only folder clients --workers 1 --threads 2
 
-clients: requests a second and p50, p95, p99 at 1, 4, 16 and 64 clients
+start: from the command to ready
+folder: photos a second of the bare command on a folder, without its start
+clients: requests a second and p50, p95, p99 at 1, 4, 16 and 64 clients, and, where the folder was
+    measured, the share of its rate
 overload: ten times what the service can do, refused ones asking again at once; goodput, latency of
     accepted requests, time to a refusal, p99 of /livez, memory
+restart: the service is told to stop and started again under load, on a socket that stays; no
+    request may be lost
 soak: many requests of mixed sizes; memory of all processes after the first hundred and at the end
-start: from the command to ready
 """
 
 from __future__ import annotations
@@ -18,8 +23,11 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -30,9 +38,14 @@ from typing import Callable, Iterator, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.helpers import COMMAND
 from tests.serve.running import Service, serving, wait_for, workers_of
+from tests.serve.test_socket import start as start_on
 
 BOUNDARY = "bshm-benchmark"
+SMALL, LARGE = 4, 34  # photos of the two folders whose difference in time is the rate
+RESTARTS = 3
+PARTS = ["start", "folder", "clients", "overload", "restart", "soak"]
 SIZES = ((640, 480), (1280, 720), (1920, 1080), (800, 1200), (1000, 1000), (2400, 1600), (333, 500))
 
 
@@ -58,6 +71,8 @@ def ask(url: str, photo: bytes) -> Answer:
     except urllib.error.HTTPError as error:
         error.read()
         status = error.code
+    except OSError:  # no answer: the request is lost
+        status = 0
     return Answer(status, time.perf_counter() - begin)
 
 
@@ -91,7 +106,28 @@ def report(name: str, **facts: object) -> None:
     print(json.dumps({"what": name, **facts, "load": load}), flush=True)
 
 
-def measure_clients(name: str, url: str, photo: bytes, seconds: float, counts: list[int]) -> None:
+def measure_folder(photo: bytes) -> float:
+    """Photos a second of the bare command."""
+    took = {}
+    with tempfile.TemporaryDirectory() as root:
+        for count in (SMALL, LARGE):
+            folder = Path(root) / str(count)
+            folder.mkdir()
+            for number in range(count):
+                (folder / ("%d.jpg" % number)).write_bytes(photo)
+            begin = time.perf_counter()
+            command = [*COMMAND, "-i", str(folder), "-d", str(folder / "out")]
+            subprocess.run(command, check=True, stdout=-3, stderr=-3)
+            took[count] = time.perf_counter() - begin
+    rate = (LARGE - SMALL) / (took[LARGE] - took[SMALL])
+    report("folder", a_second=round(rate, 2))
+    return rate
+
+
+def measure_clients(
+    name: str, url: str, photo: bytes, seconds: float, counts: list[int], folder: float = 0
+) -> None:
+    drive(lambda: ask(url, photo), 2, 2)  # the first ones load what is loaded lazily
     for clients in counts:
         answers, took = drive(lambda: ask(url, photo), clients, seconds)
         done = [answer.seconds for answer in answers if answer.status == 200]
@@ -99,9 +135,20 @@ def measure_clients(name: str, url: str, photo: bytes, seconds: float, counts: l
             name,
             clients=clients,
             a_second=round(len(done) / took, 2),
+            **({"of_the_folder": round(len(done) / took / folder, 3)} if folder else {}),
             refused=len(answers) - len(done),
             ms=quantiles(done),
         )
+
+
+@contextlib.contextmanager
+def all_working(*flags: object) -> Iterator[Service]:
+    """A service whose workers have all started; it is ready with the first."""
+    with serving(*flags) as service:
+        settings = dict(zip(flags[::2], flags[1::2]))
+        count = int(str(settings.get("--workers") or os.cpu_count()))
+        wait_for(lambda: service.metric("bshm_workers") == count)
+        yield service
 
 
 def resident(service: Service) -> float:
@@ -128,7 +175,7 @@ def probe(url: str, seconds: float) -> list[float]:
 
 def overload(photo: bytes, seconds: float) -> None:
     """Ten times as many clients as there are places."""
-    with serving() as service:
+    with all_working() as service:
         calm, took = drive(lambda: ask(service.url, photo), 4, min(seconds, 20))
         before, goodput = resident(service), len(calm) / took
         over = threading.Event()
@@ -161,10 +208,36 @@ def overload(photo: bytes, seconds: float) -> None:
         )
 
 
+def restart(photo: bytes, seconds: float) -> None:
+    """What clients are answered while the service is stopped and started, again and again."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
+        url = "http://127.0.0.1:%d" % listening.getsockname()[1]
+        service = start_on(listening)
+        wait_for(lambda: ask(url, photo).status == 200)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            load = pool.submit(drive, lambda: ask(url, photo), 8, seconds * RESTARTS)
+            codes = []
+            for _ in range(RESTARTS):
+                time.sleep(seconds / 2)
+                service.send_signal(signal.SIGTERM)
+                codes.append(service.wait(120))
+                service = start_on(listening)
+            answers, _ = load.result()
+        service.kill()
+        service.wait()
+    counts: dict[int, int] = {}
+    for answer in answers:
+        counts[answer.status] = counts.get(answer.status, 0) + 1
+    longest = max(answer.seconds for answer in answers)
+    report(
+        "restart", times=RESTARTS, exit_codes=codes, statuses=counts, longest_s=round(longest, 1)
+    )
+
+
 def soak(photo: bytes, count: int) -> None:
     """Many requests of mixed sizes."""
     photos = [_resized(photo, size) for size in SIZES]
-    with serving() as service:
+    with all_working() as service:
         memory = {}
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             done = 0
@@ -202,8 +275,6 @@ def start() -> None:
 @contextlib.contextmanager
 def rembg(python: str, model: Path) -> Iterator[str]:
     """rembg's server with an IS-Net model of its own name in its own folder."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as home:
         (Path(home) / "isnet-general-use.onnx").symlink_to(model.resolve())
         command = [str(Path(python).parent / "rembg"), "s", "-h", "127.0.0.1", "-p", "7999"]
@@ -235,21 +306,28 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="a row of clients; overload: 4 x")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16, 64])
     parser.add_argument("--requests", type=int, default=5000, help="of the soak")
-    parser.add_argument("--only", nargs="+", default=["start", "clients", "overload", "soak"])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--workers", type=int, default=0, help="of the service, as its flag")
+    parser.add_argument("--threads", type=int, default=1, help="of the service, as its flag")
     parser.add_argument("--rembg-python", help="of an environment with rembg[cpu,cli]")
     parser.add_argument("--isnet", type=Path, help="isnet-general-use.onnx")
     args = parser.parse_args()
     photo = args.photo.read_bytes()
     if "start" in args.only:
         start()
+    rate = measure_folder(photo) if "folder" in args.only else 0
     if "clients" in args.only:
-        with serving("--queue", 128) as service:
-            measure_clients("bshm", service.url, photo, args.seconds, args.clients)
+        arrangement = ("--workers", args.workers, "--threads", args.threads)
+        with all_working("--queue", 128, *arrangement) as service:
+            name = "bshm, %g×%d" % (service.metric("bshm_workers"), args.threads)
+            measure_clients(name, service.url, photo, args.seconds, args.clients, rate)
         if args.rembg_python and args.isnet:
             with rembg(args.rembg_python, args.isnet) as url:
                 measure_clients("rembg", url, photo, args.seconds, args.clients)
     if "overload" in args.only:
         overload(photo, args.seconds * 4)
+    if "restart" in args.only:
+        restart(photo, args.seconds / 3)
     if "soak" in args.only:
         soak(photo, args.requests)
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers import PORTRAITS
 from tests.serve.running import serving, wait_for
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -124,7 +125,7 @@ def test_several_photos_have_a_queue_and_come_as_a_zip(page, files, downloads):
     choose(page, *files)
     wait_done(page, 2)
     wait_for(lambda: len(cards(page, "failed")) == 1)
-    assert "not an image" in cards(page, "failed")[0].text
+    assert "no photo that can be read" in cards(page, "failed")[0].text
     assert page.find_element(By.ID, "news").text == "2 of 3 done"
     page.find_element(By.ID, "all").click()
     wait_for(lambda: (downloads / "bshm.zip").exists())
@@ -148,11 +149,20 @@ def test_wishes_make_the_photos_again(page, files):
     shown(page)
     made = pixels(page)
     assert made[:2] == [600, 400] and made[2] > 240 and max(made[3:5]) < 15
+    black = page.find_element(By.CSS_SELECTOR, "#swatches [aria-label=Black]")
+    black.click()
+    assert black.get_attribute("aria-pressed") == "true"
+    wait_for(lambda: not cards(page, "done"))
+    wait_done(page)
+    shown(page)
+    assert max(pixels(page)[2:5]) < 15
     page.find_element(By.CSS_SELECTOR, "input[name=crop]").click()
     wait_for(lambda: not cards(page, "done"))
     wait_done(page)
     shown(page)
     assert pixels(page)[0] < 600 or pixels(page)[1] < 400
+    # The photo has another shape than what was cropped, so they are not compared.
+    assert not page.find_element(By.CSS_SELECTOR, ".before").is_displayed()
 
 
 def test_own_picture_blur_and_shadow(page, files, tmp_path):
@@ -206,6 +216,37 @@ def test_the_keyboard_moves_the_slider_and_removes_a_photo(page, files):
     assert page.execute_script("return document.activeElement.id") == "choose"
 
 
+def test_the_keyboard_goes_through_the_page_in_order(page, files):
+    choose(page, files[0])
+    wait_done(page)
+    page.execute_script("document.activeElement.blur()")
+    reached = []
+    for _ in range(10):
+        page.switch_to.active_element.send_keys(Keys.TAB)
+        reached.append(
+            page.execute_script(
+                "const e = document.activeElement; return e.id || e.name || e.classList[0]"
+            )
+        )
+    assert reached == [
+        *("choose", "behind", "shadow", "light", "crop", "clear"),
+        *("split", "save", "remove", reached[-1]),
+    ]
+    page.find_element(By.ID, "clear").send_keys(Keys.ENTER)
+    assert not page.find_elements(By.CSS_SELECTOR, ".photo")
+
+
+def test_nothing_moves_for_who_wants_no_motion(page):
+    moving = "return getComputedStyle(document.querySelector('.choice')).transitionDuration"
+    assert page.execute_script(moving) != "0s"
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]},
+    )
+    assert page.execute_script(moving) == "0s"
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
 def test_everything_has_a_name_for_screen_readers(page, files):
     choose(page, files[0])
     wait_done(page)
@@ -244,12 +285,15 @@ def test_dark_mode(page):
     assert colours == ["rgb(246, 246, 244)", "rgb(23, 24, 27)"]
 
 
-def test_chinese_by_the_browsers_language(service, downloads):
+def test_chinese_by_the_browsers_language(service, downloads, files):
     driver = browser(downloads, "zh-CN,en")
     try:
         driver.get(service.url + "/")
         assert driver.find_element(By.TAG_NAME, "html").get_attribute("lang") == "zh"
         assert "把照片拖到这里" in driver.find_element(By.ID, "drop").text
+        choose(driver, files[2])
+        wait_for(lambda: cards(driver, "failed"))
+        assert "无法识别的图片格式" in cards(driver, "failed")[0].text
         assert "undefined" not in driver.find_element(By.TAG_NAME, "body").text
     finally:
         driver.quit()
@@ -285,10 +329,10 @@ def test_the_api_page_lists_every_endpoint(page, service):
     assert "bg_image_file" in page.find_element(By.TAG_NAME, "main").text
 
 
-def test_screenshot(page, files):
+def test_screenshot(page):
     """Kept where BSHM_SCREENSHOT says, for the README."""
-    choose(page, files[0])
-    wait_done(page)
+    choose(page, *map(str, PORTRAITS))
+    wait_done(page, 2)
     shown(page)
     picture = page.get_screenshot_as_png()
     assert Image.open(BytesIO(picture)).size[0] == 1100

@@ -1,11 +1,13 @@
 // The page: photos come in, wait, are cut out, compared and saved.
 
 import { cutOut, Refused } from "./service.js";
-import { language, say, translate } from "./texts.js";
+import { language, say, sayRefusal, translate } from "./texts.js";
 import { zip } from "./zip.js";
 
 const AT_ONCE = 2; // photos at the service at a time
 const CALM_MS = 400; // after the last change of a wish, the photos are made again
+// Colours that photos are often put on, by the name of their text.
+const COLOURS = { white: "#ffffff", grey: "#d9dce1", black: "#000000", blue: "#438edb", red: "#c8102e", green: "#00b140" };
 
 const find = (id) => document.getElementById(id);
 const form = find("wishes");
@@ -24,6 +26,10 @@ class Photo {
     this.part(".save").setAttribute("aria-label", say("saveOne", file.name));
     this.part(".split").setAttribute("aria-label", say("split", file.name));
     this.part(".split").addEventListener("input", (event) => this.split(event.target.value));
+    for (const image of this.element.querySelectorAll("img")) {
+      image.addEventListener("load", () => this.fit());
+      image.addEventListener("error", () => image.classList.add("unseen"));
+    }
     this.part(".remove").addEventListener("click", () => this.remove());
     this.part(".again").addEventListener("click", () => this.restart());
     this.show(".before", file, say("before", file.name));
@@ -39,10 +45,21 @@ class Photo {
     this.part(".compare").style.setProperty("--split", `${value}%`);
   }
 
+  /** Take the shape of what is shown. Before and after are compared where both are of one size:
+   * not where the result was cropped, or the browser cannot show the photo. */
+  fit() {
+    const [before, after] = [this.part(".before"), this.part(".after")];
+    const shown = after.naturalWidth ? after : before;
+    this.part(".compare").style.setProperty("--ratio", shown.naturalWidth / shown.naturalHeight);
+    const alike = before.naturalWidth === after.naturalWidth && before.naturalHeight === after.naturalHeight;
+    this.element.classList.toggle("alone", after.naturalWidth > 0 && !alike);
+  }
+
   /** Put a picture into an img, and free the one before. */
   show(selector, blob, alt) {
     const image = this.part(selector);
     if (image.src) URL.revokeObjectURL(image.src);
+    image.classList.remove("unseen");
     image.src = URL.createObjectURL(blob);
     image.alt = alt;
   }
@@ -62,7 +79,7 @@ class Photo {
     const { signal } = this.abort;
     this.tell("working", say("working"));
     try {
-      this.finish(await this.ask(wishes, signal), wishes);
+      this.finish(await this.ask(wishes, signal));
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Refused || error instanceof TypeError)) throw error;
@@ -84,11 +101,10 @@ class Photo {
     }
   }
 
-  finish(result, wishes) {
+  finish(result) {
     const ending = result.blob.type === "image/jpeg" ? "jpg" : "png";
     this.result = { ...result, name: `${this.file.name.replace(/\.[^.]*$/, "")}.${ending}` };
     this.show(".after", result.blob, say("after", this.file.name));
-    this.element.classList.toggle("cropped", wishes.crop);
     const save = this.part(".save");
     save.href = this.part(".after").src;
     save.download = this.result.name;
@@ -96,9 +112,8 @@ class Photo {
   }
 
   fail(error) {
-    if (error.status === 403) find("keyField").hidden = false;
-    const reason = error.status === 403 ? say("needsKey") : error.message;
-    this.tell("failed", error instanceof Refused ? reason : say("unreachable"));
+    if (error.code === "auth_failed") find("keyField").hidden = false;
+    this.tell("failed", error instanceof Refused ? sayRefusal(error) : say("unreachable"));
   }
 
   restart() {
@@ -109,13 +124,18 @@ class Photo {
   }
 
   remove() {
+    const next = this.element.nextElementSibling ?? this.element.previousElementSibling;
+    photos.splice(photos.indexOf(this), 1);
+    this.leave();
+    (next?.querySelector(".remove") ?? find("choose")).focus();
+    run();
+  }
+
+  /** Give up what is under way, and go from the page. */
+  leave() {
     this.abort?.abort();
     for (const image of this.element.querySelectorAll("img")) URL.revokeObjectURL(image.src);
-    const next = this.element.nextElementSibling ?? this.element.previousElementSibling;
-    (next?.querySelector(".remove") ?? find("choose")).focus();
     this.element.remove();
-    photos.splice(photos.indexOf(this), 1);
-    run();
   }
 }
 
@@ -141,9 +161,11 @@ function run() {
     photo.work(wishes()).finally(run);
   }
   const over = count("done") + count("failed");
-  find("progress").hidden = over === photos.length;
+  document.body.classList.toggle("busy", photos.length > 0);
+  find("whole").hidden = !photos.length;
+  find("whole").classList.toggle("rested", over === photos.length);
   find("progress").value = photos.length ? over / photos.length : 0;
-  find("news").textContent = photos.length ? say("progress", count("done"), photos.length) : "";
+  find("news").textContent = say("progress", count("done"), photos.length);
   find("all").hidden = count("done") < 2;
 }
 
@@ -167,14 +189,54 @@ async function saveAll() {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-let calm;
-function changed() {
+function clear() {
+  for (const photo of photos.splice(0)) photo.leave();
+  find("choose").focus();
+  run();
+}
+
+/** Show of the wishes what belongs to the background that is chosen. */
+function showWishes() {
+  const { behind, colour, picture } = form.elements;
   for (const detail of form.querySelectorAll(".detail")) {
-    detail.classList.toggle("wanted", detail.dataset.for === form.elements.behind.value);
+    detail.classList.toggle("wanted", detail.dataset.for === behind.value);
   }
+  form.querySelector(".sample.colour").style.setProperty("--chosen", colour.value);
+  for (const swatch of find("swatches").children) {
+    swatch.setAttribute("aria-pressed", String(swatch.dataset.colour === colour.value));
+  }
+  find("pictureName").textContent = picture.files[0]?.name ?? say("noPicture");
+}
+
+let calm;
+function changed(event) {
+  showWishes();
+  if (event?.target.name === "picture") showPicture();
   sessionStorage.setItem("key", form.elements.key.value);
   clearTimeout(calm);
   calm = setTimeout(() => photos.forEach((photo) => photo.restart()), CALM_MS);
+}
+
+function showPicture() {
+  const [picture] = form.elements.picture.files;
+  const sample = form.querySelector(".sample.picture");
+  if (picture) sample.style.backgroundImage = `url("${URL.createObjectURL(picture)}")`;
+}
+
+function makeSwatches() {
+  for (const [name, colour] of Object.entries(COLOURS)) {
+    const swatch = document.createElement("button");
+    swatch.type = "button";
+    swatch.dataset.colour = colour;
+    swatch.style.backgroundColor = colour;
+    swatch.title = say(name);
+    swatch.setAttribute("aria-label", say(name));
+    swatch.addEventListener("click", () => {
+      form.elements.colour.value = colour;
+      changed();
+    });
+    find("swatches").append(swatch);
+  }
 }
 
 function listen() {
@@ -185,6 +247,7 @@ function listen() {
   form.addEventListener("input", changed);
   form.addEventListener("submit", (event) => event.preventDefault());
   find("all").addEventListener("click", saveAll);
+  find("clear").addEventListener("click", clear);
   document.addEventListener("paste", (event) => add([...event.clipboardData.files]));
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -202,4 +265,6 @@ function listen() {
 document.documentElement.lang = language;
 translate(document);
 form.elements.key.value = sessionStorage.getItem("key") ?? "";
+makeSwatches();
+showWishes();
 listen();

@@ -1,10 +1,12 @@
 // One photo to the service and back, by the contract at /v1.0/removebg.
 
-/** Why there is no result: a text for people, and the seconds after which to ask again, or 0. */
+/** Why there is no result: the service's words and code, and the seconds after which to ask again,
+ * or 0. */
 export class Refused extends Error {
-  constructor(message, status, retryAfter) {
+  constructor(message, status, code, retryAfter) {
     super(message);
     this.status = status;
+    this.code = code;
     this.retryAfter = retryAfter;
   }
 }
@@ -33,8 +35,8 @@ export async function cutOut(photo, wishes, signal) {
   });
   if (!answer.ok) {
     const body = await answer.json().catch(() => null);
-    const reason = body?.errors?.[0]?.title ?? `HTTP ${answer.status}`;
-    throw new Refused(reason, answer.status, Number(answer.headers.get("Retry-After")) || 0);
+    const { title, code } = body?.errors?.[0] ?? {};
+    throw new Refused(title ?? `HTTP ${answer.status}`, answer.status, code, Number(answer.headers.get("Retry-After")) || 0);
   }
   return {
     blob: await answer.blob(),

@@ -143,3 +143,29 @@ def web(monkeypatch):
     web.server.shutdown()
     web.server.server_close()
     web.thread.join()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The address of a server of S3's protocol on the loopback interface."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://%s:%d" % server.get_host_and_port()
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch):
+    """An empty bucket: a file system of fsspec, for whose address the commands find the server."""
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("no_proxy", "*")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    files = fsspec.filesystem("s3", use_listings_cache=False)
+    if files.exists("photos"):
+        files.rm("photos", recursive=True)
+    files.mkdir("photos")
+    return files

@@ -10,18 +10,34 @@ import os
 import stat
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple, Union
 
 from bshm import disk
-from bshm.batch.names import NAME_BYTES, fit, folded
+from bshm.batch import stores
+from bshm.batch.names import NAME_BYTES, fit, folded, printable
 from bshm.batch.sources import Kind, Source
+from bshm.batch.stores import Place
 from bshm.codec import marks
 from bshm.codec.encode import ENDINGS
 from bshm.errors import OutputError
 from bshm.pipeline import Recipe
 
+if TYPE_CHECKING:
+    from typing import Protocol  # of Python 3.8
+else:
+    Protocol = object
+
 STEM = "{stem}"  # in the name of outputs: the photo's name without folder and ending
 MATTE_ENDING = "_matte.png"  # what the name of a matte beside its cutout ends in
+Output = Union[Path, Place]  # on a disk, or in a store
+
+
+class Taken(Protocol):
+    """A set of names."""
+
+    def __contains__(self, name: object) -> bool: ...
+
+    def update(self, names: Iterable[str]) -> None: ...
 
 
 class Job(NamedTuple):
@@ -36,31 +52,60 @@ class Job(NamedTuple):
 
     source: Source
     write: Callable[[bytes], None]
-    output: Path | None = None
+    output: Output | None = None
     may_replace_foreign_file: bool = False
-    matte: Path | None = None
+    matte: Output | None = None
     may_replace_foreign_matte: bool = False
 
 
 def to_file(
     source: Source,
-    path: Path,
+    path: Output,
     may_replace_foreign_file: bool = False,
-    matte: Path | None = None,
+    matte: Output | None = None,
     may_replace_foreign_matte: bool = False,
 ) -> Job:
     """The job of writing a photo's cutout to a file, and its matte to another if there is one."""
-    write = partial(disk.write_atomic, path)
+    write = partial(write_file, path, may_replace_foreign=may_replace_foreign_file)
     return Job(source, write, path, may_replace_foreign_file, matte, may_replace_foreign_matte)
+
+
+def to_output(text: str) -> Output:
+    """The file or folder that a text names. Raises BshmError for a store out of reach."""
+    if not stores.is_address(text):
+        return Path(text)
+    stores.check(text)
+    return Place(text)
+
+
+def write_file(output: Output, data: bytes, may_replace_foreign: bool = False) -> None:
+    """Write a file whole or not at all. Raises OutputError.
+
+    may_replace_foreign: whether one in a store may be replaced that bshm did not make; of those on
+        a disk, `OverwriteGuard` knows before anything is read
+    """
+    if isinstance(output, Place):
+        stores.write(output, data, may_replace_foreign)
+    else:
+        disk.write_atomic(output, data)
+
+
+def try_folder(output: Output) -> None:
+    """Raise OutputError where a file of this path could not be made."""
+    if isinstance(output, Place):
+        stores.try_folder(output)
+    else:
+        disk.try_folder(output)
 
 
 def plan(
     sources: Iterable[Source],
-    folder: Path,
+    folder: Output,
     name: str = STEM,
     format: str = "png",
     both: bool = False,
     replace: bool = False,
+    taken: Taken | None = None,
 ) -> Iterator[Job]:
     """Give each source a file of its own below ``folder``, as ``<stem>.png``.
 
@@ -71,8 +116,9 @@ def plan(
     format: of the files, as `bshm.codec.encode` calls it
     both: give it a PNG for the matte as well, as ``<stem>_matte.png``
     replace: whether files that bshm did not make may be replaced
+    taken: where the names that are given are remembered; None is in memory
     """
-    taken: set[str] = set()
+    taken = set() if taken is None else taken
     numbers: dict[str, int] = {}
     for source in sources:
         place = folder / source.parent
@@ -84,10 +130,11 @@ def plan(
             matte = place / _fill(counted + MATTE_ENDING, source.stem) if both else None
             number += 1
             files = {folded(str(path)) for path in (output, matte) if path}
-            if not files & taken:
+            if not any(file in taken for file in files):
                 break
-        numbers[key] = number
-        taken |= files
+        if number > 2:  # most names need none, and are not remembered for it
+            numbers[key] = number
+        taken.update(files)
         yield to_file(source, output, replace, matte, replace)
 
 
@@ -111,6 +158,8 @@ def mark(source: Source, recipe: Recipe) -> str:
             identity = [path, str(status.st_size), str(status.st_mtime_ns)]
         except (OSError, ValueError):  # reading it will tell
             identity = [os.urandom(16).hex()]
+    elif source.kind is Kind.STORED:
+        identity.append(source.state)
     elif source.kind is Kind.STDIN:  # may be another photo each time
         identity = [os.urandom(16).hex()]
     text = "\0".join([recipe.fingerprint(), *identity])
@@ -119,9 +168,15 @@ def mark(source: Source, recipe: Recipe) -> str:
 
 def is_done(job: Job, recipe: Recipe) -> bool:
     """Whether all outputs are there, whole, of this very photo and by this recipe."""
-    if job.output is None or not marks.is_finished(job.output, mark(job.source, recipe)):
+    if job.output is None or not _is_finished(job.output, mark(job.source, recipe)):
         return False
-    return job.matte is None or marks.is_finished(job.matte, mark(job.source, recipe.of_matte()))
+    return job.matte is None or _is_finished(job.matte, mark(job.source, recipe.of_matte()))
+
+
+def _is_finished(output: Output, mark: str) -> bool:
+    if isinstance(output, Place):
+        return stores.is_finished(output, mark)
+    return marks.is_finished(output, mark)
 
 
 class OverwriteGuard:
@@ -132,6 +187,8 @@ class OverwriteGuard:
         for job in jobs:
             if job.source.kind is Kind.FILE and job.source.path:
                 self._known.update(_identities(job.source.path))
+            elif job.source.kind is Kind.STORED:
+                self._known.add(job.source.address)
             elif job.source.kind is Kind.STDIN:
                 self._known.update(_stdin_identity())
 
@@ -139,16 +196,23 @@ class OverwriteGuard:
         """Raise OutputError where a job's output would overwrite one of the files that are read.
 
         A file that bears no mark is refused as well: another tool's, or changed since by the user.
+        Of a store that is known only when it is written to, and an input bears no mark either.
         """
         if job.output is not None:
             self._check("cutout", job, job.output, job.may_replace_foreign_file)
         if job.matte is not None:
             self._check("matte", job, job.matte, job.may_replace_foreign_matte)
 
-    def _check(self, what: str, job: Job, file: Path, may_replace: bool) -> None:
+    def _check(self, what: str, job: Job, file: Output, may_replace: bool) -> None:
         name, would = job.source.name, "its %s %s would overwrite " % (what, file)
-        if self._known.intersection(_identities(file)):
+        if isinstance(file, Place):
+            known = may_replace and printable(file.bare) in self._known
+        else:
+            known = bool(self._known.intersection(_identities(file)))
+        if known:
             raise OutputError(would + "an input", name, "would_overwrite_input")
+        if isinstance(file, Place):
+            return
         if not may_replace and os.path.isfile(str(file)) and not marks.is_own(file):
             foreign = "a file that bshm did not make, or that was changed since"
             raise OutputError(would + foreign, name, "foreign_file")

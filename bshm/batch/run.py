@@ -13,12 +13,13 @@ import logging
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple, Sequence
 
 from bshm import disk, pipeline
 from bshm.batch import outputs
 from bshm.batch.outputs import Job, OverwriteGuard
-from bshm.batch.sources import Kind
+from bshm.batch.sources import OWN_CUTOUT, Kind
 from bshm.codec.decode import decode
 from bshm.errors import BshmError
 from bshm.idphoto.head import Head
@@ -97,8 +98,9 @@ def run_all(
     recipe: one for all, or several, of which each job takes the next, from the first again
 
     ``load_matting`` is called once, while the first photos are being read, and not at all when
-    nothing is to be matted. A photo that fails is reported and the others go on; but after one
-    that failed because the disk is full, the run ends, and the rest is not reported.
+    nothing is to be matted; whoever loads it closes it. A photo that fails is reported and the
+    others go on; but after one that failed because the disk is full, the run ends, and the rest is
+    not reported.
     ``stop_if_asked`` is called now and then; when it raises, what is being written is finished and
     reported before that goes on.
 
@@ -107,7 +109,7 @@ def run_all(
     """
     jobs = list(jobs)
     recipes = [recipe] if isinstance(recipe, Recipe) else recipe
-    for folder in {job.output.parent for job in jobs if job.output}:
+    for folder in {job.output.parent for job in jobs if isinstance(job.output, Path)}:
         disk.clear_up(folder)
     fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
@@ -134,7 +136,7 @@ def run_all(
             else:
                 if matting is None:
                     if task.job.output is not None:
-                        disk.try_folder(task.job.output)
+                        outputs.try_folder(task.job.output)
                     with collect(task.timings), measure("load"):
                         matting = load_matting()
                 while not photo.done():  # a photo that is long in coming
@@ -157,8 +159,6 @@ def run_all(
         while writes:
             report_first()
         writer.shutdown()
-        if matting is not None:
-            matting.close()
 
 
 def _wait_for_any(*futures: Future) -> None:
@@ -223,7 +223,8 @@ class _Task:
             with collect(self.timings), measure("write"):
                 if self.job.matte:
                     matte = Cutout(cutout.matte).encode(mark=self.matte_mark)
-                    disk.write_atomic(self.job.matte, matte)
+                    may_replace = self.job.may_replace_foreign_matte
+                    outputs.write_file(self.job.matte, matte, may_replace)
                 recipe = self.recipe
                 data = cutout.encode(
                     recipe.format,
@@ -250,6 +251,8 @@ class _Task:
     def failed(self, error: Exception) -> Result:
         """The result of a step that raised; the error names the photo, in one line."""
         name, reason = self.job.source.name, " ".join(str(error).split())
+        if isinstance(error, BshmError) and error.code == OWN_CUTOUT:
+            return Result(self.job._replace(output=None, matte=None), Status.SKIPPED)
         if isinstance(error, BshmError):
             if not error.subject:
                 error = type(error)(reason, name, error.code)

@@ -1,9 +1,9 @@
-"""What the user named -> photos to do: a path, a folder, a quoted glob, a URL, or ``-`` for stdin.
+"""What the user named -> photos to do: a path, a folder, a quoted glob, a URL, an address in a
+store, ``@FILE`` for a list of them, or ``-`` for stdin.
 
-Folders and globs are listed at once, before anything is written, so that a run never takes its
-own outputs for photos. Outputs of earlier runs are recognised by their mark and left out, unless
-they are named one by one. What cannot be found becomes a photo that cannot be read, in its place,
-and the others go on.
+Outputs of earlier runs are recognised by their mark and left out, unless they are named one by one;
+those in a store only when they are read, so that a listing costs no request a file. What cannot be
+found becomes a photo that cannot be read, in its place, and the others go on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Callable, Iterable, Iterator, NoReturn, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from bshm import disk
+from bshm.batch import stores
 from bshm.batch.names import natural, printable, safe_stem
 from bshm.batch.web import LIMITS, Limits, Web
 from bshm.codec import marks
@@ -31,10 +32,12 @@ class Kind(enum.Enum):
 
     FILE = "file"
     URL = "url"
+    STORED = "stored"
     STDIN = "stdin"
     MISSING = "missing"  # nothing is there to read; reading says why
 
 
+OWN_CUTOUT = "own_cutout"  # the code of a listed file that proves to be a cutout
 _ONLY_OURS = "nothing is there but cutouts that bshm made; to do one again, name its file"
 
 
@@ -47,7 +50,9 @@ class Source:
     read: gives the file's bytes; raises InputError
     kind: where they come from
     path: of a local file, else None
-    address: of a photo on the web, without its password, else empty; it may hold other secrets
+    address: of a photo on the web or in a store, without its password, else empty; it may hold
+        other secrets
+    state: of a file in a store, a text that is another one when the file changes
     parent: folder of the output, relative: where the photo was below the folder that was named,
         when looking into folders below
     """
@@ -59,6 +64,7 @@ class Source:
     path: Path | None = None
     parent: PurePath = field(default_factory=PurePath)
     address: str = field(default="", repr=False)
+    state: str = ""
 
 
 def expand(
@@ -69,7 +75,23 @@ def expand(
 ) -> list[Source]:
     """List the photos that ``inputs`` name, in that order; within folders in natural order.
 
-    inputs: files, folders, glob patterns (``**`` is any depth), http(s) and file URLs, ``-``
+    They are listed at once, before anything is written, so that a run never takes its own outputs
+    for photos. See `iterate` for the rest.
+    """
+    return list(iterate(inputs, recursive, limits, file_bytes))
+
+
+def iterate(
+    inputs: Iterable[str],
+    recursive: bool = False,
+    limits: Limits = LIMITS,
+    file_bytes: int = disk.LIMIT,
+) -> Iterator[Source]:
+    """The same one after the other: of any number, few are in memory.
+
+    inputs: files, folders, glob patterns (``**`` is any depth), http(s) and file URLs, addresses
+        that fsspec knows of files, folders and patterns, ``@FILE`` where a file has a photo a line,
+        ``-``
     recursive: look into the folders below a folder, too
     limits: of what is fetched from URLs
     file_bytes: the largest file that is read, and the most that is taken from stdin
@@ -77,7 +99,39 @@ def expand(
     Raises nothing for what is missing or unreadable: reading it does.
     """
     web = Web(limits)
-    return [source for named in inputs for source in _expand_one(named, recursive, file_bytes, web)]
+    for named in inputs:
+        if named.startswith("@") and not os.path.lexists(named):
+            yield from _listed(named[1:], file_bytes, web)
+        else:
+            yield from _expand_one(named, recursive, file_bytes, web)
+
+
+def _listed(named: str, limit: int, web: Web) -> Iterator[Source]:
+    """The photos of a list file, one a line; lines that begin with ``#`` are none."""
+    try:
+        for line in _lines(named):
+            photo = line.strip("\r\n")
+            if not photo.strip() or photo.startswith("#"):
+                continue
+            if stores.is_address(photo):  # a look at each would be a request a photo
+                yield _stored(stores.Entry(stores.Place(photo), PurePath(), ""), limit)
+            else:
+                yield from _expand_one(photo, False, limit, web)
+    except InputError as error:
+        yield _unreadable("@" + named, error.reason, error.code)
+
+
+def _lines(named: str) -> Iterator[str]:
+    """The lines of a text file on a disk or in a store. Raises InputError."""
+    if stores.is_address(named):
+        yield from stores.lines(stores.Place(named))
+        return
+    try:
+        with open(named, encoding="utf-8", errors="surrogateescape") as file:
+            yield from file
+    except (OSError, ValueError) as error:
+        reason = "cannot be read: %s" % (getattr(error, "strerror", None) or error)
+        raise InputError(reason, named, "unreadable") from error
 
 
 def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[Source]:
@@ -93,7 +147,9 @@ def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[S
             return [_unreadable(named, "is not a valid address", "bad_address")]
         if address.scheme in ("http", "https"):
             return [_address(named, address, web)]
-        if address.scheme != "file" or address.netloc not in ("", "localhost"):
+        if address.scheme != "file":
+            return _in_store(named, recursive, limit)
+        if address.netloc not in ("", "localhost"):
             return [_unreadable(named, "is neither a path nor an http(s) address", "bad_address")]
         from urllib.request import url2pathname  # loads the web's half of the standard library
 
@@ -121,6 +177,48 @@ def _address(url: str, address: SplitResult, web: Web) -> Source:
     return Source(name, stem, partial(web.read, url, name), Kind.URL, address=printable(bare))
 
 
+def _in_store(named: str, recursive: bool, limit: int) -> Iterator[Source]:
+    """What an address in a store means: a file, a folder or a pattern."""
+    place = stores.Place(named)
+    try:
+        if glob.has_magic(named):
+            entries, code = stores.match(place), "not_found"
+        else:
+            single = stores.find(place)
+            if single:
+                yield _stored(single, limit)
+                return
+            entries = stores.walk(place, recursive)
+            code = "no_photos" if recursive else "no_photos_here"
+        empty = True
+        for entry in entries:
+            if _is_photo_name(entry.place.address):
+                parent = entry.parent if recursive else PurePath()
+                yield _stored(entry._replace(parent=parent), limit, listed=True)
+                empty = False
+        if empty:
+            reason = "no photos in this folder (%s)" % " ".join(EXTENSIONS)
+            if code == "not_found":
+                reason = "nothing matches this pattern"
+            yield _unreadable(named, reason, code)
+    except InputError as error:
+        yield _unreadable(named, error.reason, error.code)
+
+
+def _stored(entry: stores.Entry, limit: int, listed: bool = False) -> Source:
+    place, parent, state = entry
+    read = partial(_read_stored, place, limit, listed)
+    name, stem = printable(str(place)), safe_stem(place.stem)
+    return Source(name, stem, read, Kind.STORED, None, parent, printable(place.bare), state)
+
+
+def _read_stored(place: stores.Place, limit: int, listed: bool) -> bytes:
+    data = stores.read(place, limit)
+    if listed and marks.begins_as_own(data[: marks.START]):
+        raise InputError("is a cutout that bshm made", printable(str(place)), OWN_CUTOUT)
+    return data
+
+
 def _file(path: str, parent: PurePath, limit: int) -> Source:
     name = printable(path)
     read = partial(disk.read, path, name, limit)
@@ -130,11 +228,11 @@ def _file(path: str, parent: PurePath, limit: int) -> Source:
 def _unreadable(named: str, reason: str, code: str) -> Source:
     named = without_secrets(named)
     name = printable(named) or "''"
+    return Source(name, safe_stem(named), partial(_refuse, reason, name, code), Kind.MISSING)
 
-    def read() -> NoReturn:
-        raise InputError(reason, name, code)
 
-    return Source(name, safe_stem(named), read, Kind.MISSING)
+def _refuse(reason: str, name: str, code: str) -> NoReturn:
+    raise InputError(reason, name, code)
 
 
 def _absence(path: str) -> tuple[str, str]:

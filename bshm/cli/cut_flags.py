@@ -62,7 +62,8 @@ def photo_flags() -> argparse.ArgumentParser:
         "photos",
         nargs="*",
         metavar="PHOTO",
-        help="photo, folder, quoted glob, http(s) URL, or - for stdin; several are fine "
+        help="photo, folder, quoted glob, http(s) URL, address in a store (s3://bucket/in), @FILE "
+        "with a photo a line, or - for stdin; several are fine "
         "(default: %s)" % SAMPLE,
     )
     add("-i", "--input", nargs="+", action="append", metavar="PHOTO", help="the same, by a flag")
@@ -86,7 +87,8 @@ def result_flags() -> argparse.ArgumentParser:
         "--output_dir",
         "--output-dir",
         metavar="DIR",
-        help="folder for the cutouts, created when missing (default: %s)" % RESULTS,
+        help="folder for the cutouts, created when missing, or address of one in a store "
+        "(default: %s)" % RESULTS,
     )
     add(
         "-o",
@@ -137,8 +139,9 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
     if args.output == "":
         parser.error("-o takes a file, got an empty name")
     for flag, place in (("-d", args.output_dir), ("-o", args.output or "")):
-        if re.match("[a-z][a-z0-9+.-]+://", place, re.IGNORECASE):
-            parser.error("%s takes a path, got the address %s" % (flag, without_secrets(place)))
+        if re.match("(https?|file)://", place, re.IGNORECASE):
+            expected = "a path or an address in a store"
+            parser.error("%s takes %s, got %s" % (flag, expected, without_secrets(place)))
     return args
 
 

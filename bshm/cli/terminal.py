@@ -10,7 +10,6 @@ import os
 import select
 import sys
 import warnings
-from pathlib import Path
 from typing import Any, ContextManager, Iterator
 
 from bshm.batch.names import printable
@@ -90,7 +89,7 @@ def say(line: str) -> None:
         print("bshm: " + printable(line), file=sys.stderr, flush=True)
 
 
-def print_path(path: Path, end: str = "\n") -> None:
+def print_path(path: object, end: str = "\n") -> None:
     """A path for stdout, as it is, also one that is not text; a terminal is not told its orders."""
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     print_text(printable(str(path)) if on_terminal else str(path), end)

@@ -25,9 +25,13 @@ def is_own(path: Path) -> bool:
     """
     try:
         with _opened(path) as file:
-            start = file.read(START)
+            return begins_as_own(file.read(START))
     except (OSError, ValueError):  # ValueError: a name that cannot be one
         return False
+
+
+def begins_as_own(start: bytes) -> bool:
+    """The same of the first `START` bytes of a file, or of more."""
     return any(kind.mark_in(start) is not None for kind in _FORMATS)
 
 
@@ -35,12 +39,17 @@ def is_finished(path: Path, mark: str) -> bool:
     """Whether a file bears this mark and is whole, by its ends and its size. Raises nothing."""
     try:
         with _opened(path) as file:
-            head = file.read(HEAD)
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL))
-            tail = file.read(TAIL)
+            return bears(file, mark)
     except (OSError, ValueError):
         return False
+
+
+def bears(file: BinaryIO, mark: str) -> bool:
+    """The same of an open file. Raises OSError."""
+    head = file.read(HEAD)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - TAIL))
+    tail = file.read(TAIL)
     expected = mark.encode("utf-8", "backslashreplace")
     return any(
         kind.mark_in(head) == expected and kind.is_whole(head, tail, size) for kind in _FORMATS

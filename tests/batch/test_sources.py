@@ -445,9 +445,8 @@ def test_drive_letters_are_not_addresses(name):
     assert "no such file" in refusal(source)
 
 
-@pytest.mark.parametrize("name", ["ftp://h/x.jpg", "s3://b/x.jpg", "file://host/x.jpg"])
-def test_other_addresses_are_refused(name):
-    [source] = expand([name])
+def test_files_of_other_hosts_are_refused():
+    [source] = expand(["file://host/x.jpg"])
     assert refusal(source).endswith("is neither a path nor an http(s) address")
 
 

@@ -342,8 +342,8 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
         (["downlaod", "damo/cv_unet_image-matting"], "did you mean `bshm download`?"),
         (["help", "photo"], "invalid choice: 'photo'"),
         (
-            ["a.jpg", "-d", "s3://u:s3cret@bucket/out"],
-            "-d takes a path, got the address s3://bucket",
+            ["a.jpg", "-d", "https://u:s3cret@bucket/out"],
+            "-d takes a path or an address in a store, got https://bucket/out",
         ),
         (["--device", "\x1b[31mred"], "invalid choice: '\\x1b[31mred'"),
         (["--onlyalpha"], "unknown: --onlyalpha; did you mean --only-alpha?"),

@@ -1,0 +1,200 @@
+"""Photos and cutouts in stores: a real server of S3's protocol, and the one in memory."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import re
+import sys
+
+import pytest
+
+from bshm.batch import outputs, stores
+from bshm.batch.run import Status, do_one
+from bshm.batch.sources import expand, iterate
+from bshm.batch.stores import Place
+from bshm.errors import InputError, OutputError
+from bshm.pipeline import Recipe
+from tests.batch.test_run import Everybody
+from tests.helpers import refusal
+
+fsspec = pytest.importorskip("fsspec")
+
+
+@pytest.fixture
+def memory():
+    """The store in this process's memory, empty."""
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+    return files
+
+
+@pytest.fixture
+def png(pixels):
+    from bshm.codec.png import encode_png
+
+    return encode_png(pixels[..., 0].copy())
+
+
+def named(*inputs, recursive=False):
+    return [source.name for source in expand(list(inputs), recursive)]
+
+
+def test_a_folder_a_file_and_a_pattern(memory):
+    for name in ("a.jpg", "b.png", "notes.txt", ".hidden.jpg", "sub/c.jpg", "sub/.h/d.jpg"):
+        memory.pipe("/in/" + name, b"x")
+    top = ["memory://in/a.jpg", "memory://in/b.png"]
+    assert named("memory://in") == named("memory://in/") == top
+    assert named("memory://in", recursive=True) == [*top, "memory://in/sub/c.jpg"]
+    assert named("memory://in/*.jpg") == ["memory://in/a.jpg"]
+    assert named("memory://in/**/*.jpg") == ["memory://in/a.jpg", "memory://in/sub/c.jpg"]
+    assert named("memory://in/?.[pq]ng") == ["memory://in/b.png"]
+    assert named("memory://in/notes.txt") == ["memory://in/notes.txt"]
+    [*_, source] = expand(["memory://in"], recursive=True)
+    assert (source.stem, str(source.parent), source.read()) == ("c", "sub", b"x")
+
+
+def test_what_is_not_there_is_said(memory):
+    memory.pipe("/in/notes.txt", b"x")
+    cases = {
+        "memory://none": "no such file or folder",
+        "memory://in": "no photos in this folder",
+        "memory://in/*.jpg": "nothing matches this pattern",
+        "nonesuch://b/x.jpg": "is neither a path nor an address that fsspec knows",
+    }
+    for address, words in cases.items():
+        [source] = expand([address])
+        assert words in refusal(source)
+
+
+def test_files_beyond_the_limit_are_refused(memory):
+    memory.pipe("/in/a.jpg", bytes(100))
+    [source] = expand(["memory://in/a.jpg"], file_bytes=99)
+    with pytest.raises(InputError, match="larger than the limit"):
+        source.read()
+    assert len(expand(["memory://in/a.jpg"], file_bytes=100)[0].read()) == 100
+
+
+def test_s3_is_listed_page_by_page_and_only_as_far_as_it_is_asked(bucket, monkeypatch):
+    for number in range(7):
+        bucket.pipe("photos/in/%d.jpg" % number, b"x")
+    bucket.pipe("photos/in/sub/7.jpg", b"x")
+    bucket.pipe("photos/in.jpg", b"x")
+    asked = []
+    call = type(bucket).call_s3
+
+    def pages_of_three(self, method, **arguments):
+        asked.append(arguments)
+        return call(self, method, **arguments, MaxKeys=3)
+
+    monkeypatch.setattr(type(bucket), "call_s3", pages_of_three)
+    first = list(itertools.islice(iterate(["s3://photos/in"], recursive=True), 2))
+    assert [source.stem for source in first] == ["0", "1"] and len(asked) == 1
+    stems = [source.stem for source in expand(["s3://photos/in"], recursive=True)]
+    assert stems == list("01234567")
+    assert [source.stem for source in expand(["s3://photos/in/"])] == list("0123456")
+
+
+def test_no_address_shows_its_password(memory):
+    place = Place("sftp://user:s3cret@host/x.jpg")
+    [source] = expand(["sftp://user:s3cret@127.0.0.1:1/x.jpg"])
+    shown = [str(place), repr(place), str(place / "a"), source.name, refusal(source), repr(source)]
+    assert not any("s3cret" in text for text in shown)
+    assert place.bare == "sftp://host/x.jpg"
+
+
+def test_cutouts_are_written_recognised_and_not_taken_for_photos(bucket, png):
+    bucket.pipe("photos/a.png", png)
+    recipe, out = Recipe(format="webp"), outputs.to_output("s3://photos")
+
+    def jobs():
+        return list(outputs.plan(expand(["s3://photos"]), out, format="webp", both=True))
+
+    [job] = jobs()
+    assert not outputs.is_done(job, recipe)
+    done = do_one(job, Everybody(), recipe)
+    assert done.status is Status.DONE and str(done.job.output) == "s3://photos/a.webp"
+    assert outputs.is_done(job, recipe) and not outputs.is_done(job, Recipe(crop=1))
+    names = sorted(bucket.ls("photos", detail=False))
+    assert names == ["photos/a.png", "photos/a.webp", "photos/a_matte.png"]
+    again = [do_one(job, Everybody(), recipe, skip_existing=True) for job in jobs()]
+    assert [result.status.value for result in again] == ["skipped", "skipped", "skipped"]
+    assert sorted(bucket.ls("photos", detail=False)) == names
+    bucket.pipe("photos/a.png", png + b"changed")
+    assert not outputs.is_done(jobs()[0], recipe)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_neither_inputs_nor_files_of_others_are_replaced_in_silence(memory, png, replace):
+    memory.pipe("/in/a.png", png)
+    [job] = outputs.plan(expand(["memory://in"]), Place("memory://in"), replace=replace)
+    failed = do_one(job, Everybody(), Recipe())
+    code = "would_overwrite_input" if replace else "foreign_file"
+    assert failed.error.code == code and memory.cat("/in/a.png") == png
+    [job] = outputs.plan(expand(["memory://in"]), Place("memory://out"), replace=replace)
+    memory.pipe("/out/a.png", b"somebody's")
+    result = do_one(job, Everybody(), Recipe())
+    assert (result.status is Status.DONE) == replace
+    assert (memory.cat("/out/a.png") == b"somebody's") != replace
+
+
+def test_elsewhere_than_in_object_stores_a_file_is_renamed_when_whole(memory, monkeypatch):
+    monkeypatch.setattr(stores, "ATOMIC", ())
+    seen = []
+    pipe = type(memory).pipe_file
+
+    def pipe_file(self, path, data, **options):
+        seen.append(path)
+        pipe(self, path, data, **options)
+
+    monkeypatch.setattr(type(memory), "pipe_file", pipe_file)
+    stores.write_own(Place("memory://out/x.png"), b"whole")
+    assert memory.cat("/out/x.png") == b"whole" and ".bshm-" in seen[0]
+    assert memory.ls("/out", detail=False) == ["/out/x.png"]
+
+
+def test_a_folder_that_takes_nothing_is_told_before_the_run(bucket):
+    outputs.try_folder(Place("s3://photos/out/x.png"))
+    assert bucket.ls("photos", detail=False) == []
+    with pytest.raises(OutputError, match="cannot be written"):
+        outputs.try_folder(Place("s3://no-such-bucket/out/x.png"))
+
+
+def test_a_list_file_names_photos_one_a_line(tmp_path, memory, png):
+    memory.pipe("/in/a.png", png)
+    (tmp_path / "b.png").write_bytes(png)
+    text = "# photos\nmemory://in/a.png\r\n\n%s\nmemory://in/none.png\n" % (tmp_path / "b.png")
+    (tmp_path / "list.txt").write_text(text, "utf-8")
+    memory.pipe("/list.txt", text.encode())
+    for listed in ("@%s" % (tmp_path / "list.txt"), "@memory://list.txt"):
+        first, second, third = expand([listed])
+        assert (first.stem, second.path) == ("a", tmp_path / "b.png")
+        assert first.read() == second.read() == png
+        assert "no such file" in refusal(third)
+    [source] = expand(["@" + str(tmp_path / "none.txt")])
+    assert "No such file" in refusal(source)
+
+
+def test_jobs_can_be_sent_to_another_process(tmp_path, memory, png):
+    memory.pipe("/in/a.png", png)
+    (tmp_path / "b.png").write_bytes(png)
+    inputs = ["memory://in", str(tmp_path), "https://example.org/x.jpg", "no.jpg"]
+    jobs = list(outputs.plan(expand(inputs), Place("memory://out")))
+    sent = pickle.loads(pickle.dumps(jobs))
+    assert [job.source for job in sent] == [job.source for job in jobs]
+    assert sent[0].source.read() == sent[1].source.read() == png
+    sent[0].write(png)
+    assert memory.cat("/out/a.png") == png
+
+
+def test_a_missing_package_is_one_line_that_says_what_to_install(monkeypatch):
+    for module in ("fsspec", "fsspec.core"):
+        monkeypatch.setitem(sys.modules, module, None)
+    [source] = expand(["s3://b/x.jpg"])
+    assert re.search(
+        r"needs another package \(fsspec\): pip install '.*\[cluster\]'", refusal(source)
+    )
+    with pytest.raises(OutputError, match="needs another package") as caught:
+        outputs.to_output("s3://b/out")
+    assert caught.value.code == "extra_missing"

@@ -25,6 +25,10 @@ SERVE = [  # h11 speaks HTTP both for uvicorn and for fetching
         "prometheus-client>=0.20",
     )
 ]
+CLUSTER = SERVE + [  # what such clusters run, and what reaches their stores
+    name + '; python_version >= "3.10"'
+    for name in ("ray[data,serve]>=2.50", "fsspec>=2024.2", "s3fs>=2024.2", "pyarrow>=14")
+]
 MODELSCOPE = 'modelscope>=1.31; python_version >= "3.10"'
 
 setup(
@@ -64,11 +68,13 @@ setup(
             'tf2onnx>=1.17; python_version >= "3.10"',
         ],
         "serve": SERVE,
-        "test": SERVE
+        "cluster": CLUSTER,
+        "test": CLUSTER
         + VIDEO
         + [  # not *SERVE: Python 2.7 is to read as far as its message
             "selenium>=4.20; python_version >= '3.10'",
             "removebg; python_version >= '3.10'",
+            "moto[server]>=5; python_version >= '3.10'",  # S3's protocol
             "pytest>=7",
             "hypothesis>=6",
             "packaging",

@@ -9,9 +9,12 @@ import re
 import stat
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bshm.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 LIMIT = 1 << 30  # bytes of one photo, unless the caller says otherwise
 
@@ -85,7 +88,7 @@ def _drain(file: BinaryIO, name: str, limit: int, expected: int = 0) -> bytes:
     raise InputError("is larger than the limit of %.0f MB" % (limit / 1e6), name, "too_large")
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes | mmap) -> None:
     """Write a file so that it is there whole or not at all; parent folders are made.
 
     A hidden file beside it is written and renamed, and removed on any failure. A symbolic link
@@ -120,7 +123,7 @@ def not_written(path: Path, error: Exception) -> OutputError:
     return OutputError("cannot be written: %s" % reason, str(path), code)
 
 
-def _write_and_rename(target: str, data: bytes) -> None:
+def _write_and_rename(target: str, data: bytes | mmap) -> None:
     folder = os.path.dirname(target)
     os.makedirs(folder, exist_ok=True)
     scratch = os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())

@@ -3,8 +3,10 @@
 BshmError                       unexpected · out_of_memory · broken_installation · extra_missing ·
 │                               needs_av
 │     the service               bad_setting · not_listening · roi_exceeds_bounds · roi_region_empty
+│     many machines             no_cluster · other_version · worker_lost
 ├── InputError                  a photo cannot be read
-│     its address               not_found · bad_address · no_photos · no_photos_here · only_cutouts
+│     its address               not_found · bad_address · no_photos · no_photos_here ·
+│                               only_cutouts · own_cutout · extra_missing
 │     its file                  unreadable · not_a_file · named_pipe · too_large
 │     on the web                not_fetched · http_error
 │     a film                    not_a_film · high_dynamic_range · frames_too_large
@@ -14,7 +16,8 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │                               body_cut_off
 ├── OutputError                 a result cannot be written
 │                               not_written · disk_full · too_large_for_format · too_many_bytes ·
-│                               paper_too_small · would_overwrite_input · foreign_file
+│                               paper_too_small · would_overwrite_input · foreign_file ·
+│                               bad_address · extra_missing
 │     of a film                 would_overwrite_film · unknown_format · not_streamable ·
 │                               no_number · parts_in_use · part_damaged
 ├── WeightsError                weights cannot be had, or do not run here
@@ -22,7 +25,8 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │                               not_a_hub_id · several_weights
 │     as a file                 weights_damaged · conversion_damaged · embedded_damaged ·
 │                               weights_unreadable · no_record · not_written
-│     on an engine              needs_tensorflow · needs_onnxruntime · not_a_matting_graph
+│     on an engine              needs_tensorflow · needs_onnxruntime · not_a_matting_graph ·
+│                               other_weights
 │     downloads, conversions    not_downloadable · no_modelscope · not_convertible
 └── DeviceError                 a device or an engine cannot be had, or fails
                                 unknown_device · device_missing · unknown_engine · engine_missing ·

@@ -11,7 +11,8 @@ PACKAGE = Path(bshm.__file__).parent
 # From the top. Rooms of one floor do not know each other; inside a room everybody knows everybody.
 FLOORS = (
     ("cli",),
-    ("video", "serve", "cluster"),
+    ("cluster",),  # a wing, too, but its deployment is of the service, which stands below it
+    ("video", "serve"),
     ("batch",),
     ("api",),
     ("pipeline",),

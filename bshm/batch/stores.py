@@ -13,7 +13,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 from urllib.parse import urlsplit
 
 from bshm.batch.names import printable
@@ -190,12 +190,18 @@ def write(place: Place, data: bytes, may_replace_foreign: bool = False) -> None:
         if not may_replace_foreign and _is_foreign(fs, path):
             reason = "cannot be written: a file that bshm did not make, or that was changed since"
             raise OutputError(reason + ", is there", _name(place), "foreign_file")
-        _put(fs, path, data)
+        _put(fs, path, lambda target: fs.pipe_file(target, data))
 
 
 def write_own(place: Place, data: bytes) -> None:
     """The same of a file whose name is bshm's own, such as of a report."""
     write(place, data, may_replace_foreign=True)
+
+
+def upload(place: Place, local: str) -> None:
+    """The same of a file of this disk, however large. Raises OutputError."""
+    with _reaching(place, OutputError) as (fs, path):
+        _put(fs, path, lambda target: fs.put_file(local, target))
 
 
 def _is_foreign(fs: Any, path: str) -> bool:
@@ -205,15 +211,15 @@ def _is_foreign(fs: Any, path: str) -> bool:
         return False
 
 
-def _put(fs: Any, path: str, data: bytes) -> None:
+def _put(fs: Any, path: str, write: Callable[[str], Any]) -> None:
     if not _protocols(fs).isdisjoint(ATOMIC):
-        fs.pipe_file(path, data)
+        write(path)
         return
     folder = posixpath.dirname(path)
     fs.makedirs(folder, exist_ok=True)
     scratch = posixpath.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
     try:
-        fs.pipe_file(scratch, data)
+        write(scratch)
         fs.mv(scratch, path)
     except BaseException:
         with contextlib.suppress(Exception):

@@ -87,6 +87,13 @@ def volume_flags() -> argparse.ArgumentParser:
     return parent
 
 
+def count(text: str) -> int:
+    """A number from 0, of argparse."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise argparse.ArgumentTypeError("expected a number, got %r" % text)
+    return int(text)
+
+
 def _threads(text: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", text):
         raise argparse.ArgumentTypeError(

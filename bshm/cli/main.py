@@ -22,6 +22,7 @@ COMMANDS = {
     "download": "fetch the released BSHM weights once, verified",
     "verify": "check the fetched weights against their recorded hash",
     "serve": "the HTTP service and its page",
+    "cluster": "cut people out of millions of photos, on many machines",
     "convert": "turn a frozen TensorFlow graph into ONNX",
     "help": "print the help of a command",
 }

@@ -91,7 +91,7 @@ def download(model_id: str = RELEASED, revision: str | None = None) -> Path:
     with hub.lock(model_id):
         path = _model_file(hub.download(model_id, revision), model_id)
         listed = hub.listed_sha256(model_id, revision, path.name)
-        if listed and _sha256(path) != listed:
+        if listed and sha256(path) != listed:
             # The SDK takes a cached file for granted; without it, it fetches it again.
             path.unlink()
             path = _model_file(hub.download(model_id, revision), model_id)
@@ -116,7 +116,7 @@ def verify(name: str = RELEASED) -> Path:
         expected = _expected(file)
         if expected is None:
             raise WeightsError("%s has no sha256 record" % file, code="no_record")
-        if _sha256(file) != expected:
+        if sha256(file) != expected:
             raise _damaged(file)
     return DATA if name == "bshm-lite" else used
 
@@ -126,7 +126,7 @@ def record(path: Path, fetched: float = 0.0) -> None:
 
     fetched: when `download` was asked for it, in seconds since 1970
     """
-    _write_record(path, _sha256(path), fetched)
+    _write_record(path, sha256(path), fetched)
 
 
 def cache() -> Path:
@@ -260,7 +260,7 @@ def _is_whole(path: Path) -> bool:
     status = path.stat()
     if (known.get("size"), known.get("mtime_ns")) == (status.st_size, status.st_mtime_ns):
         return True
-    if _sha256(path) != known.get("sha256"):
+    if sha256(path) != known.get("sha256"):
         return False
     try:
         _write_record(path, known["sha256"], known.get("fetched", 0.0))
@@ -275,7 +275,8 @@ def _expected(path: Path) -> str | None:
     return _read_record(path).get("sha256")
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The hash of a file of weights, in hexadecimal digits. Raises WeightsError."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -1,0 +1,214 @@
+"""``bshm cluster``: the photos of ``bshm cut``, by many machines."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Callable, Iterator
+
+from bshm.cli import cut_flags, flags, form, scene_flags, signals, terminal
+from bshm.cli.report import Report
+from bshm.errors import BshmError, install_extra
+
+if TYPE_CHECKING:
+    from bshm.batch.run import Result
+    from bshm.cluster.job import Pool
+    from bshm.cluster.plan import Plan
+
+PACKAGES = ("ray", "fsspec", "s3fs", "pyarrow")
+PATIENCE_S = 0.5  # seconds of one wait, after which signals are looked for
+
+DESCRIPTION = """\
+Cut people out of photos on a cluster of Ray: the flags, the files and the report of `bshm`, for
+millions of photos in an object store. Without --address it runs on this machine alone.
+"""
+EPILOG = """\
+examples:
+  bshm cluster -i s3://bucket/in --recursive -d s3://bucket/out --address auto
+  bshm cluster -i @names.txt -d s3://bucket/out --shards --skip-existing
+  bshm cluster holiday/ -d out                      the CPUs of this machine
+
+Every machine needs bshm[cluster], and sees what -i and -d name. The report is in DIR/bshm-report, a
+row a photo: pandas.read_parquet takes it. What is killed goes on with --skip-existing, and makes
+the same files.
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Cut out the photos that the arguments name, on a cluster; the exit code."""
+    missing = [name for name in PACKAGES if not importlib.util.find_spec(name)]
+    if sys.version_info < (3, 10) or missing:
+        reason = "the cluster needs Python 3.10 or newer and: " + install_extra("cluster")
+        raise BshmError(reason, code="extra_missing")
+    parser = _parser()
+    args = cut_flags.parse(parser, arguments)
+    _refuse_what_is_one_machines(args, parser)
+    args.verbose = terminal.verbose(args.verbose)
+    terminal.check_installation()
+    recipe = form.recipe(args, parser)
+    recipes = scene_flags.read_recipes(args, parser, recipe)
+    with terminal.without_chatter(args.verbose):
+        from bshm.batch import outputs
+        from bshm.cluster import job
+        from bshm.model.cpus import cpu_limit
+
+        outputs.try_folder(outputs.to_output(args.output_dir) / "x")
+        job.connect(args.address, cpu_limit(), args.verbose)
+        pool = _pool(args, job.machines())
+        plan = _plan(args, recipes, pool)
+    with terminal.alone_on_stderr(args.verbose):
+        return _follow(args, plan, pool)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = flags.parser(
+        "cluster",
+        DESCRIPTION,
+        parents=[
+            cut_flags.photo_flags(),
+            cut_flags.result_flags(),
+            form.form_flags(),
+            scene_flags.scene_flags(),
+            flags.model_flags(),
+            flags.volume_flags(),
+        ],
+        epilog=EPILOG,
+    )
+    add = parser.add_argument_group("cluster").add_argument
+    add(
+        "--address",
+        default="",
+        metavar="A",
+        help="of the cluster: auto for the one that this machine is of, host:6379 or "
+        "ray://host:10001 (default: RAY_ADDRESS, else this machine alone)",
+    )
+    add(
+        "--actors",
+        type=flags.count,
+        default=0,
+        metavar="N",
+        help="workers, each of as many CPUs as --threads says, or of one GPU (default: as many as "
+        "fit, more when machines join; --threads: 2)",
+    )
+    add(
+        "--shards",
+        action="store_true",
+        help="write tar files of many cutouts each, in WebDataset's layout, instead of one a photo",
+    )
+    add(
+        "--shard-size",
+        type=flags.count,
+        default=256,
+        metavar="N",
+        help="photos, about, that are done together, again where a machine is lost, and in one tar "
+        "file (default: %(default)s)",
+    )
+    return parser
+
+
+def _refuse_what_is_one_machines(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    if args.output is not None:
+        parser.error("-o is of one photo; a cluster writes to the folder -d")
+    if not args.photos:
+        parser.error("no photo is named; say -i s3://bucket/in, for example")
+    if "-" in args.photos:
+        parser.error("stdin is of one machine; name photos that all machines see")
+    if args.shard_size < 1:
+        parser.error("--shard-size takes a number from 1")
+
+
+def _pool(args: argparse.Namespace, machines: list[dict[str, float]]) -> Pool:
+    from bshm.cluster.job import Pool
+
+    has_gpus = any(machine.get("GPU") for machine in machines)
+    gpus = int(args.device in ("cuda", "tensorrt") or (args.device == "auto" and has_gpus))
+    most = int(max(machine.get("CPU", 0) for machine in machines))
+    return Pool(args.actors, max(1, min(args.threads or 2, most)), gpus)
+
+
+def _plan(args: argparse.Namespace, recipes: list, pool: Pool) -> Plan:
+    """The settings, with what this machine takes for ``auto`` written out."""
+    from bshm.cluster.plan import Plan
+    from bshm.model import engine, weights
+
+    chosen = weights.resolve(args.weights, engine.choose(args.engine))
+    device = args.device
+    if device == "auto":
+        device = "cuda" if pool.gpus else "cpu"
+    if not args.quiet:
+        terminal.say("%s on %s" % (chosen.name, device))
+    return Plan(
+        inputs=tuple(args.photos),
+        folder=args.output_dir,
+        recipes=tuple(recipes),
+        weights=chosen.name,
+        sha256=weights.sha256(chosen.path),
+        device=device,
+        engine=chosen.engine,
+        threads=pool.cpus,
+        size=args.shard_size,
+        recursive=args.recursive,
+        name=form.stem(args.name),
+        both=args.both,
+        replace=args.force,
+        tars=args.shards,
+        skip_existing=args.skip_existing,
+        home=os.getcwd(),
+    )
+
+
+def _follow(args: argparse.Namespace, plan: Plan, pool: Pool) -> int:
+    """Tell what becomes of the photos; the exit code."""
+    from bshm.cluster import job
+
+    report = Report(args, None)
+    with signals.terminable() as stop_if_asked:
+        try:
+            for result in _watched(job.run(plan, pool), stop_if_asked):
+                report.tell(result)
+            report.bar.close()
+        except KeyboardInterrupt:
+            report.bar.close()
+            done = report.counts["done"]
+            terminal.say("interrupted: %d done; go on with --skip-existing" % done)
+            _leave(signals.INTERRUPTED)
+        except BshmError as error:
+            report.bar.close()
+            terminal.say(terminal.with_hint(error))
+            _leave(terminal.FAILED)
+    if not args.quiet:
+        terminal.say("report: %s" % plan.report)
+    return report.sum_up(sum(report.counts.values()))
+
+
+def _watched(results: Iterator[Result], stop_if_asked: Callable[[], None]) -> Iterator[Result]:
+    """The same results; while the next one is waited for, signals are looked for."""
+    with contextlib.closing(_Thread()) as thread:
+        while True:
+            coming = thread.pool.submit(next, results, None)
+            while not coming.done():
+                wait([coming], PATIENCE_S)
+                stop_if_asked()
+            result = coming.result()
+            if result is None:
+                return
+            yield result
+
+
+class _Thread:
+    """One thread, which nobody waits for at the end."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(1)
+
+    def close(self) -> None:
+        self.pool.shutdown(wait=False)
+
+
+def _leave(code: int) -> None:
+    """Exit at once: a thread may still wait for the cluster. Its workers end with us."""
+    os._exit(code)

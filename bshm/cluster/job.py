@@ -1,0 +1,147 @@
+"""The job on Ray Data: a listing that is a stream of shards, a pool of actors, a stream of results.
+
+What Ray promises is used as it is: a task whose worker or node is lost runs again elsewhere, as
+often as it takes, an actor that is lost is started again, and a stream waits for whoever takes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from dataclasses import dataclass
+from typing import Any, Iterator
+
+from bshm.batch.outputs import Output
+from bshm.batch.run import Result
+from bshm.cluster import parts, tars
+from bshm.cluster.plan import Plan
+from bshm.cluster.worker import Worker
+from bshm.errors import BshmError, OutputError, lacks_memory, root_cause
+
+STORE_BYTES = 100_000_000  # of Ray's memory for objects on one machine: names pass, not pixels
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Who works: as many actors as fit, or a number of them; CPUs and GPUs of each."""
+
+    actors: int
+    cpus: int
+    gpus: int
+
+
+def connect(address: str, cpus: int, verbose: bool) -> None:
+    """Join a cluster; where no address is known, start one of this machine alone.
+
+    Raises BshmError, code ``no_cluster``.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that we run
+    import ray
+
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": _level(verbose)}
+    if not address:
+        address = "local"
+        take_cpus()
+        options.update(num_cpus=cpus, object_store_memory=STORE_BYTES, include_dashboard=False)
+    try:
+        ray.init(address, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = "no cluster is at %s: %s" % (address, root_cause(error))
+        raise BshmError(reason, code="no_cluster") from error
+    logging.getLogger("ray.data").setLevel(_level(verbose))
+
+
+def take_cpus() -> None:
+    """Let the workers of machines that are started here take their turn as any process does.
+
+    Of itself Ray lets them stand back behind everything else, and beside other work they hardly
+    get on.
+    """
+    os.environ.setdefault("RAY_worker_niceness", "0")
+
+
+def _level(verbose: bool) -> int:
+    return logging.INFO if verbose else logging.ERROR
+
+
+def machines() -> list[dict[str, float]]:
+    """What each machine of the cluster has: ``CPU``, ``GPU`` and so on."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def run(plan: Plan, pool: Pool, worker: type[Worker] = Worker) -> Iterator[Result]:
+    """What becomes of each photo, as it is known; shards come in any order.
+
+    worker: what the actors are
+
+    At the end, the parts of shards are removed that an earlier run cut otherwise. Raises BshmError.
+    """
+    seen: set[str] = set()
+    try:
+        for row in _dataset(plan, pool, worker).iter_rows():
+            seen.add(row["key"])
+            yield from pickle.loads(row["results"])
+    except Exception as error:
+        raise _ours(error) from error
+    _tidy(plan, seen)
+
+
+def _dataset(plan: Plan, pool: Pool, worker: type[Worker]) -> Any:
+    import ray
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.target_max_block_size = 1  # byte: each shard is on its way when it is known
+
+    def list_shards(_: dict) -> Iterator[dict[str, Any]]:
+        for shard in plan.shards():
+            yield {"shard": pickle.dumps(shard)}
+
+    strategy = ray.data.ActorPoolStrategy(
+        **({"size": pool.actors} if pool.actors else {"min_size": 1}),
+        max_tasks_in_flight_per_actor=1,
+    )
+    return (
+        ray.data.from_items([{"plan": 0}])
+        .flat_map(list_shards, num_cpus=0)  # a task, which Ray begins again as often as it is lost
+        .map(
+            worker,
+            fn_constructor_args=(plan,),
+            compute=strategy,
+            num_cpus=pool.cpus,
+            num_gpus=pool.gpus,
+        )
+    )
+
+
+def _ours(error: Exception) -> BshmError:
+    """The error of ours that Ray wrapped into its own, else what to say of Ray's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, BshmError):
+            return cause
+        cause = getattr(cause, "cause", None) or cause.__cause__
+    code = "out_of_memory" if lacks_memory(error) else "unexpected"
+    return BshmError("the cluster failed: %s" % root_cause(error), code=code)
+
+
+def _tidy(plan: Plan, seen: set[str]) -> None:
+    """Remove what only an earlier run of this job has: else a photo might be in two parts."""
+    if not seen:
+        return
+    for key in list(parts.keys(plan.report)):
+        if key in seen:
+            continue
+        stale: list[Output] = [parts.part(plan.report, key)]
+        if plan.tars:
+            stale.insert(0, plan.output / (key + tars.ENDING))
+        for place in stale:
+            try:
+                parts.remove(place)
+            except (OSError, OutputError):
+                logging.getLogger("bshm").debug("%s stays", place, exc_info=True)

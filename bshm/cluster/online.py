@@ -1,0 +1,85 @@
+"""The service on Ray Serve: ``serve run bshm.cluster:deployment``.
+
+Each replica is the whole of `bshm.serve` with one worker process: the same contracts, admission and
+limits, with settings from the same variables (``BSHM_KEYS=...``). Ray's proxy takes the connections
+and chooses a replica; replicas come and go with what waits at them. Rates and places in the house
+are a replica's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import os
+
+from ray import serve
+
+from bshm.errors import BshmError
+from bshm.serve.app import build
+from bshm.serve.crew import Crew
+from bshm.serve.edge import Edge
+from bshm.serve.service import Service
+from bshm.serve.settings import Settings, from_environment
+from bshm.serve.worker import Outfit
+
+# Requests at a replica, in the mean, above which there are to be more replicas: the one that is
+# worked on and the next.
+TARGET = 2
+MOST = 1000  # replicas; how many there can be, the cluster says
+PROBES = 32  # requests that a replica takes beyond those that wait: probes, pages, refusals
+
+log = logging.getLogger("bshm.serve")
+
+
+def _settings() -> Settings:
+    """Those of the environment, where nothing else is said with one worker."""
+    settings = from_environment(os.environ)
+    return settings if settings.workers else dataclasses.replace(settings, workers=1)
+
+
+def _app() -> Edge:
+    """The application of one replica, built where that runs."""
+    settings = _settings()
+    outfit = Outfit(settings.weights, settings.device, settings.engine, settings.threads)
+    crew = Crew(settings.crew, outfit, settings.work_s)
+    service = Service(settings, crew)
+    crew.launch()
+
+    async def warm_up() -> None:
+        try:
+            await crew.ready()
+            service.is_warm = True
+        except BshmError:
+            log.exception("no worker starts")
+            os._exit(1)  # Ray says so, and tries again
+
+    return build(service, lambda: asyncio.ensure_future(warm_up()), crew.stop)
+
+
+def _deployment() -> serve.Application:
+    settings = _settings()
+    on_gpu = settings.device in ("cuda", "tensorrt")
+
+    @serve.deployment(
+        name="bshm",
+        ray_actor_options={
+            "num_cpus": settings.crew * settings.threads,
+            "num_gpus": int(on_gpu),
+        },
+        # Who comes when the house is full is refused by the house, in the contract's words.
+        max_ongoing_requests=settings.crew + settings.waiting + PROBES,
+        autoscaling_config={
+            "min_replicas": 1,
+            "max_replicas": MOST,
+            "target_ongoing_requests": TARGET * settings.crew,
+        },
+    )
+    @serve.ingress(_app)
+    class Replica:
+        pass
+
+    return Replica.bind()  # type: ignore[attr-defined]
+
+
+deployment = _deployment()

@@ -1,0 +1,150 @@
+"""What is to be done: settings that do not change any more, and the photos, cut into shards.
+
+Names come one after the other, as folders and stores list them, and of any number only a shard's
+are in memory. A shard ends where a photo's own name says so, by its hash: photos that are new in a
+folder change the shard that they fall into, and the others stay what they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import zlib
+from dataclasses import dataclass
+from typing import Iterable, Iterator, NamedTuple
+
+from bshm import __version__
+from bshm.batch import outputs, sources
+from bshm.batch.outputs import Job, Output
+from bshm.pipeline import Recipe
+
+CACHE_KB = 64_000  # of the names' set; what is beyond lies on the disk
+REPORT = "bshm-report"  # the folder of the report, beside the cutouts
+
+
+class Shard(NamedTuple):
+    """Photos that are done together: what is done again where a machine is lost.
+
+    key: names its part of the report; it stays the same while the photos before it do
+    first: number of its first photo
+    """
+
+    key: str
+    first: int
+    jobs: list[Job]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job, frozen: whoever works on it, and whenever, makes the same of the same photos.
+
+    inputs: as `bshm.batch.sources.iterate` takes them
+    folder: where the cutouts go
+    name, both, replace: see `bshm.batch.outputs.plan`
+    recipes: one for all photos, or several, of which each photo takes the next
+    weights, device, engine, threads: see `bshm.matting.Matting`; nothing is ``auto``
+    sha256: of the weights' file
+    size: photos of a shard, about
+    tars: whether a shard's cutouts become one file
+    skip_existing: whether photos are left out that the report has as done
+    home: folder that relative paths start from
+    version: of bshm
+    """
+
+    inputs: tuple[str, ...]
+    folder: str
+    recipes: tuple[Recipe, ...]
+    weights: str
+    sha256: str
+    device: str
+    engine: str
+    threads: int
+    size: int
+    recursive: bool = False
+    name: str = outputs.STEM
+    both: bool = False
+    replace: bool = False
+    tars: bool = False
+    skip_existing: bool = False
+    home: str = ""
+    version: str = __version__
+
+    @property
+    def output(self) -> Output:
+        return outputs.to_output(self.folder)
+
+    @property
+    def report(self) -> Output:
+        """The folder of this job's report: the same for the same inputs and names of outputs."""
+        known = (self.inputs, self.recursive, self.name, self.both, self.tars, self.size)
+        return self.output / REPORT / _digest(repr(known))
+
+    def go_home(self) -> None:
+        """Let relative paths mean what they do for whoever made the plan, where that is here."""
+        with contextlib.suppress(OSError):
+            os.chdir(self.home or ".")
+
+    def recipe(self, number: int) -> Recipe:
+        """The recipe of a photo."""
+        return self.recipes[number % len(self.recipes)]
+
+    def state(self, job: Job, recipe: Recipe) -> str:
+        """A text that changes with the photo, its recipe, the weights and where the cutout goes."""
+        known = (outputs.mark(job.source, recipe), self.sha256, str(job.output), str(job.matte))
+        return _digest(repr(known))
+
+    def shards(self) -> Iterator[Shard]:
+        """The photos, by shards, each listed when it is asked for."""
+        self.go_home()
+        photos = sources.iterate(self.inputs, self.recursive)
+        format = self.recipes[0].format
+        jobs = outputs.plan(
+            photos, self.output, self.name, format, self.both, self.replace, Names()
+        )
+        return _cut(jobs, self.size)
+
+
+def _cut(jobs: Iterable[Job], size: int) -> Iterator[Shard]:
+    """Shards of about ``size`` photos, of half as many at least and twice as many at most."""
+    least = max(1, size // 2)
+    key, first, shard = _digest(""), 0, []
+    for number, job in enumerate(jobs, 1):
+        shard.append(job)
+        name = str(job.output)  # no other has it, while a photo may be named twice
+        ends = zlib.crc32(os.fsencode(name)) % max(1, size - least) == 0
+        if (ends and len(shard) >= least) or len(shard) >= 2 * size:
+            yield Shard(key, first, shard)
+            key, first, shard = _digest(name), number, []
+    if shard:
+        yield Shard(key, first, shard)
+
+
+class Names:
+    """The names that outputs have taken, on the disk: of a hundred million, 2 GB."""
+
+    def __init__(self) -> None:
+        self._base = sqlite3.connect("", isolation_level=None)  # a file that goes with us
+        self._base.execute("PRAGMA cache_size = -%d" % CACHE_KB)
+        self._base.execute("PRAGMA journal_mode = OFF")
+        self._base.execute("PRAGMA synchronous = OFF")
+        self._base.execute("CREATE TABLE names (hash INTEGER PRIMARY KEY)")
+
+    def __contains__(self, name: object) -> bool:
+        asked = "SELECT 1 FROM names WHERE hash = ?"
+        return self._base.execute(asked, (_number(name),)).fetchone() is not None
+
+    def update(self, names: Iterable[str]) -> None:
+        given = [(_number(name),) for name in names]
+        self._base.executemany("INSERT OR IGNORE INTO names VALUES (?)", given)
+
+
+def _number(name: object) -> int:
+    """64 bits of a name's hash. Where two were equal, one would get a number that it needs not."""
+    digest = hashlib.blake2b(os.fsencode(str(name)), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(os.fsencode(text), digest_size=8).hexdigest()

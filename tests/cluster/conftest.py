@@ -1,0 +1,61 @@
+"""A local cluster for the tests that need one: a head without CPUs, and nodes that come and go."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+if sys.version_info < (3, 10):
+    collect_ignore_glob = ["test_*.py"]  # the cluster asks for Python 3.10
+
+OBJECT_STORE = 80_000_000  # bytes of each node; the least that Ray takes is 75 MB
+
+
+class Nodes:
+    """The nodes of the cluster that work."""
+
+    def __init__(self, cluster):
+        self.cluster, self.address, self.up = cluster, cluster.address, []
+
+    def add(self):
+        options = {"num_cpus": 1, "object_store_memory": OBJECT_STORE}
+        self.up.append(self.cluster.add_node(**options))
+
+    def kill(self):
+        """End one with all that runs on it, at once."""
+        self.cluster.remove_node(self.up.pop(), allow_graceful=False)
+
+
+@pytest.fixture(scope="session")
+def nodes(s3_server):
+    """A cluster of two nodes of one CPU each; this process is connected to it."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", s3_server)
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patch.setenv("no_proxy", "*")
+        patch.setenv("RAY_worker_niceness", "0")  # beside other work, a nice one hardly gets on
+        head = {"num_cpus": 0, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        nodes = Nodes(cluster)
+        nodes.add()
+        nodes.add()
+        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+        yield nodes
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.fixture
+def two_nodes(nodes):
+    """The same, whatever an earlier test did to it."""
+    while len(nodes.up) < 2:
+        nodes.add()
+    return nodes

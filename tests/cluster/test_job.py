@@ -1,0 +1,245 @@
+"""Jobs on a real local cluster of two nodes, from and to a real server of S3's protocol."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import pytest
+
+from bshm.batch.run import Status
+from bshm.cluster.plan import Plan
+from bshm.errors import BshmError
+from bshm.model import weights
+from bshm.pipeline import Recipe
+from tests.helpers import ROOT, bshm, lines, sample
+from tests.serve.running import wait_for
+
+pytest.importorskip("ray")
+pytest.importorskip("pyarrow")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """A small portrait, as a JPEG."""
+    return cv2.imencode(".jpg", sample("1.png", 160, 120)[:, :, ::-1])[1].tobytes()
+
+
+@pytest.fixture
+def folder(tmp_path, photo):
+    """A folder of photos, one of them damaged."""
+    for name in ("a.jpg", "b.jpg", "b.png", "sub/a.jpg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(photo)
+    (tmp_path / "in" / "broken.jpg").write_bytes(b"no photo")
+    return tmp_path
+
+
+@pytest.fixture
+def stored(bucket, photo):
+    """A function that puts so many photos into a bucket, all of them different."""
+
+    def put(count, folder="in"):
+        for number in range(count):
+            bucket.pipe("photos/%s/%03d.jpg" % (folder, number), photo + b"%d" % number)
+
+    return put
+
+
+def job(folder="s3://photos/out", inputs=("s3://photos/in",), **options):
+    """What becomes of each photo of a job, done by one or two actors."""
+    from bshm.cluster.job import Pool, run
+
+    known = {"device": "cpu", "engine": "onnx", "threads": 1, "size": 4, "weights": "bshm-lite"}
+    known["sha256"] = weights.EMBEDDED["bshm-lite.onnx"]
+    plan = Plan(inputs=inputs, folder=folder, recipes=(Recipe(),), **{**known, **options})
+    return run(plan, Pool(options.get("actors", 2), 1, 0))
+
+
+def statuses(results):
+    return Counter(result.status.value for result in results)
+
+
+def report(bucket):
+    """The rows of the only report in the bucket, by input; none may be there twice."""
+    import pyarrow.parquet
+
+    rows = []
+    [folder] = bucket.ls("photos/out/bshm-report", detail=False)
+    for part in bucket.ls(folder, detail=False):
+        rows += pyarrow.parquet.read_table(io.BytesIO(bucket.cat(part))).to_pylist()
+    inputs = [row["input"] for row in rows]
+    assert len(set(inputs)) == len(inputs)
+    return {row["input"]: row for row in rows}
+
+
+def cutouts(bucket, folder="photos/out"):
+    return sorted(Path(path).name for path in bucket.glob(folder + "/*.png"))
+
+
+def named(count):
+    return ["%03d.png" % number for number in range(count)]
+
+
+def test_the_command_and_the_cluster_do_the_same(two_nodes, folder):
+    """Files, lines, summary and exit code; the real commands."""
+    said = {}
+    for way in ([], ["cluster", "--address", two_nodes.address, "--actors", "1"]):
+        out = "out-cluster" if way else "out-command"
+        flags = ["--recursive", "--both", "--crop", "5%", "--json", "--threads", "1"]
+        done = bshm(*way, "in", "-d", out, *flags, cwd=folder, code=1)
+        records = [json.loads(line) for line in lines(done.stdout)]
+        for record in records:
+            assert record.pop("ms")
+        text = done.stdout.decode() + done.stderr.decode()
+        said[bool(way)] = (
+            sorted(str(record).replace(out, "out") for record in records),
+            [line for line in lines(done.stderr) if "report: " not in line],
+        )
+        assert "Traceback" not in text
+    assert said[True] == said[False]
+    assert said[True][1][-1] == "bshm: 4 done, 0 skipped, 1 failed"
+    files = {
+        out: {
+            path.relative_to(folder / out): path.read_bytes()
+            for path in (folder / out).rglob("*.png")
+        }
+        for out in ("out-command", "out-cluster")
+    }
+    assert files["out-command"] == files["out-cluster"] and len(files["out-cluster"]) == 8
+    [part] = (folder / "out-cluster").rglob("*.parquet")
+    rows = {row["input"]: row for row in parquet(part)}
+    assert len(rows) == 5
+    failed = rows.pop("in/broken.jpg")
+    assert (failed["status"], failed["code"]) == ("failed", "not_an_image")
+    assert failed["reason"] and failed["output"] is None
+    for row in rows.values():
+        assert (folder / row["output"]).is_file() and (folder / row["matte"]).is_file()
+
+
+def parquet(path):
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(str(path)).to_pylist()
+
+
+def test_done_photos_are_known_by_the_report_and_new_ones_are_not(two_nodes, bucket, stored, photo):
+    stored(20)
+    bucket.pipe("photos/in/damaged.jpg", b"no photo")
+    assert statuses(job()) == {"done": 20, "failed": 1}
+    first = {path: bucket.info(path)["LastModified"] for path in bucket.find("photos/out")}
+    stored(1, "in/sub")
+    bucket.pipe("photos/in/003-b.jpg", photo)
+    bucket.pipe("photos/in/005.jpg", photo + b"changed")
+    results = list(job(skip_existing=True))
+    again = {result.job.source.stem for result in results if result.status is not Status.SKIPPED}
+    assert again == {"003-b", "005", "damaged"}
+    assert statuses(results) == {"done": 2, "failed": 1, "skipped": 19}
+    rows = report(bucket)
+    assert len(rows) == 22
+    assert rows["s3://photos/in/damaged.jpg"]["code"] == "not_an_image"
+    last = {path: bucket.info(path)["LastModified"] for path in bucket.find("photos/out")}
+    same = [path for path in first if path.endswith(".png") and last[path] == first[path]]
+    assert len(same) >= 19
+    bucket.rm("photos/in/004.jpg")
+    assert statuses(job(skip_existing=True))["skipped"] == 20
+    assert len(report(bucket)) == 21
+
+
+def test_a_worker_and_a_node_are_killed_and_every_photo_is_done_once(two_nodes, bucket, stored):
+    stored(60)
+    results = []
+    running = threading.Thread(target=lambda: results.extend(job()))
+    running.start()
+    wait_for(lambda: len(cutouts(bucket)) > 5)
+    os.kill(workers()[0], signal.SIGKILL)
+    wait_for(lambda: len(cutouts(bucket)) > 20)
+    two_nodes.kill()
+    running.join(120)
+    assert not running.is_alive()
+    assert sorted(result.job.source.stem + ".png" for result in results) == named(60)
+    assert statuses(results) == {"done": 60}
+    assert cutouts(bucket) == named(60)
+    assert len(report(bucket)) == 60
+    assert not [path for path in bucket.find("photos/out") if ".tmp" in path]
+
+
+def workers():
+    """Process ids of the actors on this machine."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and b"ray::MapWorker" in command_line(folder):
+            found.append(int(folder.name))
+    assert found
+    return found
+
+
+def command_line(folder):
+    try:
+        return (folder / "cmdline").read_bytes()
+    except OSError:  # it ended meanwhile
+        return b""
+
+
+def test_a_driver_is_killed_and_started_again(two_nodes, bucket, stored):
+    stored(40)
+    command = [sys.executable, "-m", "bshm", "cluster", "--address", two_nodes.address]
+    command += ["-i", "s3://photos/in", "-d", "s3://photos/out", "--shard-size", "4"]
+    command += ["--actors", "2", "--threads", "1", "--skip-existing"]
+    first = subprocess.Popen(command, cwd=str(ROOT), stdout=-3, stderr=-3)
+    wait_for(lambda: len(bucket.glob("photos/out/bshm-report/*/*.parquet")) > 2)
+    first.kill()
+    first.wait()
+    again = subprocess.run(command, cwd=str(ROOT), stdout=-1, stderr=-1, timeout=120)
+    assert again.returncode == 0, again.stderr.decode()
+    [summary] = [line for line in lines(again.stderr) if "skipped" in line]
+    done, skipped, failed = (int(word) for word in summary.split() if word.isdigit())
+    assert done + skipped == 40 and failed == 0 and skipped >= 4
+    assert len(lines(again.stdout)) == done
+    assert cutouts(bucket) == named(40)
+    assert len(report(bucket)) == 40
+
+
+def test_tar_files_hold_every_cutout_once(two_nodes, bucket, stored):
+    stored(10)
+    bucket.pipe("photos/in/a.b.jpg", b"no photo")
+    results = list(job(tars=True, both=True))
+    assert statuses(results) == {"done": 10, "failed": 1}
+    members = {}
+    for path in bucket.glob("photos/out/*.tar"):
+        with tarfile.open(fileobj=io.BytesIO(bucket.cat(path))) as tar:
+            for member in tar:
+                assert member.name not in members
+                members["s3://%s/%s" % (path, member.name)] = tar.extractfile(member).read()
+    names = sorted(name.rpartition("/")[2] for name in members)
+    endings = ("json", "matte.png", "png")
+    assert names == ["%03d.%s" % (number, end) for number in range(10) for end in endings]
+    for result in results:
+        if result.status is Status.DONE:
+            assert members[str(result.job.output)].startswith(b"\x89PNG")
+    assert len(bucket.glob("photos/out/*.tar")) == len(
+        bucket.glob("photos/out/bshm-report/*/*.parquet")
+    )
+    again = statuses(job(tars=True, both=True, skip_existing=True))
+    assert again["failed"] == 1 and again["skipped"] >= 2 and sum(again.values()) == 11
+
+
+def test_what_no_worker_can_do_ends_the_job_in_one_line(two_nodes, bucket, stored):
+    stored(1)
+    for options, code in (
+        ({"sha256": "0" * 64}, "other_weights"),
+        ({"version": "0.0.1"}, "other_version"),
+    ):
+        with pytest.raises(BshmError) as caught:
+            list(job(**options))
+        assert caught.value.code == code and "\n" not in str(caught.value)
+    assert not bucket.exists("photos/out/000.png")

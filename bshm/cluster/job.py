@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import re
+import socket
 from dataclasses import dataclass
 from typing import Any, Iterator
 
@@ -19,6 +21,7 @@ from bshm.cluster.plan import Plan
 from bshm.cluster.worker import Worker
 from bshm.errors import BshmError, OutputError, lacks_memory, root_cause
 
+CONNECT_S = 10  # seconds in which a cluster's address answers
 STORE_BYTES = 100_000_000  # of Ray's memory for objects on one machine: names pass, not pixels
 
 
@@ -46,8 +49,11 @@ def connect(address: str, cpus: int, verbose: bool) -> None:
         take_cpus()
         options.update(num_cpus=cpus, object_store_memory=STORE_BYTES, include_dashboard=False)
     try:
+        named = re.fullmatch(r"(?:ray://)?(.+):([0-9]{1,5})", address)
+        if named:  # Ray would try for minutes
+            socket.create_connection((named.group(1), int(named.group(2))), CONNECT_S).close()
         ray.init(address, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         reason = "no cluster is at %s: %s" % (address, root_cause(error))
         raise BshmError(reason, code="no_cluster") from error
     logging.getLogger("ray.data").setLevel(_level(verbose))

@@ -18,6 +18,7 @@ from bshm.matting import AlphaMatting
 # Times that a shard is begun as usual. Machines leave now and then; where that was not it, a photo
 # took its worker with it.
 TRIES = 3
+SETTLED = (Status.DONE.value, Status.SKIPPED.value)  # what is not done again: of skipped, no photo
 
 
 class Worker:
@@ -46,13 +47,13 @@ class Worker:
         recipes = [self.plan.recipe(shard.first + place) for place in range(len(shard.jobs))]
         states = [self.plan.state(job, recipe) for job, recipe in zip(shard.jobs, recipes)]
         known = {row["state"]: row for row in parts.read(part)} if self.plan.skip_existing else {}
-        done = [known.get(state, {}).get("status") == Status.DONE.value for state in states]
-        if self.plan.tars and not all(done):  # nothing can be added to a tar file
+        done = [state in known and known[state]["status"] in SETTLED for state in states]
+        results = [Result(job, Status.SKIPPED) for job in shard.jobs]
+        if all(done) and len(known) == len(done):  # no photo is gone either
+            return results
+        if self.plan.tars:  # of a tar file nothing can be replaced
             done = [False] * len(done)
         todo = [place for place, is_done in enumerate(done) if not is_done]
-        results = [Result(job, Status.SKIPPED) for job in shard.jobs]
-        if not todo:
-            return results
         tries = lone.Tries(self.plan.report, shard.key)
         pairs = [(shard.jobs[place], recipes[place]) for place in todo]
         for place, made in zip(todo, self._make(shard, pairs, tries.begin() > TRIES)):
@@ -68,6 +69,8 @@ class Worker:
         return results
 
     def _make(self, shard: Shard, todo: list[tuple[Job, Any]], apart: bool) -> list[Result]:
+        if not todo:
+            return []
         jobs, recipes = [job for job, _ in todo], [recipe for _, recipe in todo]
         if not self.plan.tars:
             return self._run(jobs, recipes, apart)

@@ -1,0 +1,131 @@
+"""What a worker makes of a shard: its files, its part of the report, and nothing twice."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from dataclasses import replace
+from functools import partial
+
+import cv2
+import pytest
+
+from bshm.batch.run import Status
+from bshm.model import weights
+from tests.cluster.test_plan import plan
+from tests.helpers import sample
+
+pytest.importorskip("pyarrow")
+
+SHA256 = weights.EMBEDDED["bshm-lite.onnx"]
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return cv2.imencode(".jpg", sample("1.png", 96, 64)[:, :, ::-1])[1].tobytes()
+
+
+@pytest.fixture
+def made(tmp_path, photo):
+    """A function that makes the plan of a folder with two photos and a damaged one."""
+    (tmp_path / "in").mkdir()
+    for name, data in (("a.jpg", photo), ("b.jpg", photo), ("broken.jpg", b"no photo")):
+        (tmp_path / "in" / name).write_bytes(data)
+
+    def make(**options):
+        known = {"folder": str(tmp_path / "out"), "sha256": SHA256, **options}
+        return plan(str(tmp_path / "in"), **known)
+
+    return make
+
+
+def do(made_plan, change=lambda shard: shard):
+    """The statuses of the only shard of a plan, and the rows of its part."""
+    from bshm.cluster import parts
+    from bshm.cluster.worker import Worker
+
+    [shard] = made_plan.shards()
+    shard = change(shard)
+    results = Worker(made_plan).do(shard)
+    rows = parts.read(parts.part(made_plan.report, shard.key))
+    assert [row["input"] for row in rows] == [str(job.source.path) for job in shard.jobs]
+    assert sorted(os.listdir(made_plan.report)) == [shard.key + ".parquet"]
+    return results, rows
+
+
+def statuses(results):
+    return [result.status.value for result in results]
+
+
+def test_the_part_has_what_became_of_each_photo(made):
+    results, rows = do(made())
+    assert statuses(results) == ["done", "done", "failed"]
+    assert [row["status"] for row in rows] == ["done", "done", "failed"]
+    assert (rows[0]["width"], rows[0]["height"]) == (64, 96) and rows[0]["ms"] > 0
+    assert rows[0]["box"]["bottom"] > 0 and 0 < rows[0]["coverage"] < 1
+    assert (rows[2]["code"], rows[2]["output"]) == ("not_an_image", None)
+    assert results[0].job.output.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_the_part_has_as_done_is_skipped_and_stays_in_it(made):
+    _, before = do(made())
+    results, rows = do(made(skip_existing=True))
+    assert statuses(results) == ["skipped", "skipped", "failed"]
+    assert rows[:2] == before[:2]
+    results, _ = do(made(skip_existing=True, both=True))  # has a report of its own
+    assert statuses(results) == ["done", "done", "failed"]
+
+
+def test_a_photo_that_takes_its_worker_with_it_fails_alone(made, monkeypatch):
+    from bshm.cluster import worker
+
+    def deadly(shard):
+        job = shard.jobs[1]
+        shard.jobs[1] = job._replace(source=replace(job.source, read=partial(os._exit, 9)))
+        return shard
+
+    monkeypatch.setattr(worker, "TRIES", 0)
+    results, rows = do(made(), deadly)
+    assert statuses(results) == ["done", "failed", "failed"]
+    assert [row["code"] for row in rows] == [None, "worker_lost", "not_an_image"]
+
+
+def test_a_shard_that_was_begun_too_often_is_done_photo_by_photo(made):
+    from bshm.cluster.lone import Tries
+
+    folder = made().report
+    assert [Tries(folder, "key").begin() for _ in range(3)] == [1, 2, 3]
+    Tries(folder, "key").end()
+    assert Tries(folder, "key").begin() == 1
+
+
+def test_a_tar_file_has_the_layout_of_webdataset(made, tmp_path):
+    results, rows = do(made(tars=True, both=True))
+    [path] = (tmp_path / "out").glob("*.tar")
+    with tarfile.open(path) as tar:
+        names = tar.getnames()
+    assert names == ["%s.%s" % (stem, end) for stem in "ab" for end in ("png", "matte.png", "json")]
+    assert rows[0]["output"] == "%s/a.png" % path and rows[0]["matte"] == "%s/a.matte.png" % path
+    assert statuses(results) == ["done", "done", "failed"]
+    assert results[2].job.output is None
+
+
+def test_a_tar_file_is_left_alone_only_where_all_of_it_is_done(made, tmp_path):
+    do(made(tars=True))
+    assert statuses(do(made(tars=True, skip_existing=True))[0]) == ["done", "done", "failed"]
+    (tmp_path / "in" / "broken.jpg").unlink()
+    assert statuses(do(made(tars=True, skip_existing=True))[0]) == ["done", "done"]
+    assert statuses(do(made(tars=True, skip_existing=True))[0]) == ["skipped", "skipped"]
+
+
+def test_results_of_a_shard_can_be_sent_and_say_the_same(made):
+    import pickle
+
+    from bshm.cluster.worker import Worker
+
+    [shard] = made().shards()
+    sent = Worker(made())({"shard": pickle.dumps(shard)})
+    results = pickle.loads(sent["results"])
+    assert sent["key"] == shard.key and statuses(results) == ["done", "done", "failed"]
+    assert results[2].error.code == "not_an_image" and results[2].status is Status.FAILED
+    assert str(results[2].error).startswith(str(shard.jobs[2].source.path))

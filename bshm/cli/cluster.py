@@ -83,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         "--address",
         default="",
         metavar="A",
-        help="of the cluster: auto for the one that this machine is of, host:6379 or "
-        "ray://host:10001 (default: RAY_ADDRESS, else this machine alone)",
+        help="of the cluster: auto for the one that this machine is of, or host:6379 (default: "
+        "RAY_ADDRESS, else this machine alone)",
     )
     add(
         "--actors",

@@ -49,7 +49,7 @@ def connect(address: str, cpus: int, verbose: bool) -> None:
         take_cpus()
         options.update(num_cpus=cpus, object_store_memory=STORE_BYTES, include_dashboard=False)
     try:
-        named = re.fullmatch(r"(?:ray://)?(.+):([0-9]{1,5})", address)
+        named = re.fullmatch(r"(.+):([0-9]{1,5})", address)
         if named:  # Ray would try for minutes
             socket.create_connection((named.group(1), int(named.group(2))), CONNECT_S).close()
         ray.init(address, **options)

@@ -11,6 +11,7 @@ import cv2
 import pytest
 
 from bshm.batch.run import Status
+from bshm.errors import BshmError
 from bshm.model import weights
 from tests.cluster.test_plan import plan
 from tests.helpers import sample
@@ -116,6 +117,16 @@ def test_a_tar_file_is_left_alone_only_where_all_of_it_is_done(made, tmp_path):
     (tmp_path / "in" / "broken.jpg").unlink()
     assert statuses(do(made(tars=True, skip_existing=True))[0]) == ["done", "done"]
     assert statuses(do(made(tars=True, skip_existing=True))[0]) == ["skipped", "skipped"]
+
+
+@pytest.mark.parametrize(
+    ("odd", "code"), [({"version": "0.0.1"}, "other_version"), ({"sha256": "0"}, "other_weights")]
+)
+def test_a_machine_with_other_weights_or_another_version_does_nothing(made, tmp_path, odd, code):
+    with pytest.raises(BshmError) as caught:
+        do(made(**odd))
+    assert caught.value.code == code
+    assert not list((tmp_path / "out").glob("*.png"))
 
 
 def test_results_of_a_shard_can_be_sent_and_say_the_same(made):

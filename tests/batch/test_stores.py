@@ -198,3 +198,11 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(monkeypatch):
     with pytest.raises(OutputError, match="needs another package") as caught:
         outputs.to_output("s3://b/out")
     assert caught.value.code == "extra_missing"
+
+
+def test_an_empty_object_is_an_empty_file(bucket):
+    bucket.pipe("photos/in/a.jpg", b"")
+    [source] = expand(["s3://photos/in"])
+    assert source.read() == b""
+    with pytest.raises(OutputError, match="did not make"):
+        stores.write(Place("s3://photos/in/a.jpg"), b"x")

@@ -214,7 +214,7 @@ def _is_foreign(fs: Any, path: str) -> bool:
 def _start(fs: Any, path: str, size: int) -> bytes:
     """The first bytes of a file, or all of them. Raises what the client raises."""
     try:
-        return fs.cat_file(path, 0, size)
+        return fs.cat_file(path, start=0, end=size)
     except FileNotFoundError:
         raise
     except OSError:

@@ -41,6 +41,7 @@ def connect(address: str, cpus: int, verbose: bool) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that we run
     import ray
+    import ray.data  # makes its logger speak
 
     address = address or os.environ.get("RAY_ADDRESS", "")
     options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": _level(verbose)}

@@ -38,9 +38,8 @@ def _settings() -> Settings:
     return settings if settings.workers else dataclasses.replace(settings, workers=1)
 
 
-def _app() -> Edge:
+def _app(settings: Settings) -> Edge:
     """The application of one replica, built where that runs."""
-    settings = _settings()
     outfit = Outfit(settings.weights, settings.device, settings.engine, settings.threads)
     crew = Crew(settings.crew, outfit, settings.work_s)
     service = Service(settings, crew)
@@ -61,6 +60,9 @@ def _deployment() -> serve.Application:
     settings = _settings()
     on_gpu = settings.device in ("cuda", "tensorrt")
 
+    def app() -> Edge:
+        return _app(settings)  # the variables are those of whoever deploys, not of each machine
+
     @serve.deployment(
         name="bshm",
         ray_actor_options={
@@ -75,7 +77,7 @@ def _deployment() -> serve.Application:
             "target_ongoing_requests": TARGET * settings.crew,
         },
     )
-    @serve.ingress(_app)
+    @serve.ingress(app)
     class Replica:
         pass
 

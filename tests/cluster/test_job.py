@@ -158,11 +158,11 @@ def test_a_worker_and_a_node_are_killed_and_every_photo_is_done_once(two_nodes, 
     results = []
     running = threading.Thread(target=lambda: results.extend(job(actors=2)))
     running.start()
-    wait_for(lambda: len(cutouts(bucket)) > 5)
+    wait_for(lambda: len(cutouts(bucket)) > 5, 150)
     os.kill(workers()[0], signal.SIGKILL)
-    wait_for(lambda: len(cutouts(bucket)) > 20)
+    wait_for(lambda: len(cutouts(bucket)) > 20, 150)
     two_nodes.kill()
-    running.join(120)
+    running.join(150)
     assert not running.is_alive()
     assert sorted(result.job.source.stem + ".png" for result in results) == named(60)
     assert statuses(results) == {"done": 60}
@@ -193,7 +193,7 @@ def test_a_driver_is_killed_and_started_again(two_nodes, bucket, stored):
     command = [sys.executable, "-m", "bshm", "cluster", "--address", two_nodes.address]
     command += ["-i", "s3://photos/in", "-d", "s3://photos/out", "--shard-size", "4"]
     first = subprocess.Popen([*command, "--threads", "1"], cwd=str(ROOT), stdout=-3, stderr=-3)
-    wait_for(lambda: len(bucket.glob("photos/out/bshm-report/*/*.parquet")) > 2)
+    wait_for(lambda: len(bucket.glob("photos/out/bshm-report/*/*.parquet")) > 2, 150)
     first.kill()
     first.wait()
     again = statuses(job(skip_existing=True))

@@ -70,7 +70,7 @@ def take_cpus() -> None:
 
 
 def _level(verbose: bool) -> int:
-    return logging.INFO if verbose else logging.ERROR
+    return logging.INFO if verbose else logging.CRITICAL
 
 
 def machines() -> list[dict[str, float]]:
@@ -103,6 +103,7 @@ def _dataset(plan: Plan, pool: Pool, worker: type[Worker]) -> Any:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.raise_original_map_exception = True  # its own wrapping leaves the cause behind
     context.target_max_block_size = 1  # byte: each shard is on its way when it is known
 
     def list_shards(_: dict) -> Iterator[dict[str, Any]]:
@@ -130,9 +131,11 @@ def _ours(error: Exception) -> BshmError:
     """The error of ours that Ray wrapped into its own, else what to say of Ray's."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, BshmError):
+        # What Ray makes of an error is of the error's own class, too, and has it as its cause.
+        within = getattr(cause, "cause", None)
+        if isinstance(cause, BshmError) and within is None:
             return cause
-        cause = getattr(cause, "cause", None) or cause.__cause__
+        cause = within or cause.__cause__
     code = "out_of_memory" if lacks_memory(error) else "unexpected"
     return BshmError("the cluster failed: %s" % root_cause(error), code=code)
 

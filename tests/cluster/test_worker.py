@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
+import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from functools import partial
@@ -15,6 +18,7 @@ from bshm.errors import BshmError
 from bshm.model import weights
 from tests.cluster.test_plan import plan
 from tests.helpers import sample
+from tests.serve.running import wait_for
 
 pytest.importorskip("pyarrow")
 
@@ -77,6 +81,32 @@ def test_what_the_part_has_as_done_is_skipped_and_stays_in_it(made):
     assert statuses(results) == ["done", "done", "failed"]
 
 
+def test_a_worker_is_killed_in_mid_shard_and_another_one_does_the_shard(made, tmp_path, photo):
+    for number in range(12):
+        (tmp_path / "in" / ("%02d.jpg" % number)).write_bytes(photo)
+    known = made(size=64)
+    (tmp_path / "plan").write_bytes(pickle.dumps(known))
+    code = (
+        "import pickle; from bshm.cluster.worker import Worker\n"
+        "plan = pickle.load(open('plan', 'rb')); [Worker(plan).do(each) for each in plan.shards()]"
+    )
+    first = subprocess.Popen([sys.executable, "-c", code], cwd=str(tmp_path))
+    out = tmp_path / "out"
+    wait_for(lambda: len(list(out.glob("*.png"))) > 2)
+    first.kill()
+    first.wait()
+    assert not list(out.rglob("*.parquet"))
+    results, rows = do(known)
+    assert statuses(results) == ["done"] * 14 + ["failed"]
+    assert [row["status"] for row in rows] == ["done"] * 14 + ["failed"]
+    files = sorted(path.name for path in out.iterdir() if path.is_file())
+    assert files == sorted(path.with_suffix(".png").name for path in photos_in(tmp_path))
+
+
+def photos_in(folder):
+    return [path for path in (folder / "in").iterdir() if path.name != "broken.jpg"]
+
+
 def test_a_photo_that_takes_its_worker_with_it_fails_alone(made, monkeypatch):
     from bshm.cluster import worker
 
@@ -130,8 +160,6 @@ def test_a_machine_with_other_weights_or_another_version_does_nothing(made, tmp_
 
 
 def test_results_of_a_shard_can_be_sent_and_say_the_same(made):
-    import pickle
-
     from bshm.cluster.worker import Worker
 
     [shard] = made().shards()

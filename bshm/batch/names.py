@@ -23,6 +23,8 @@ def natural(name: str) -> tuple:
 
 def printable(text: str) -> str:
     """Without what would break a line, a terminal or an encoding."""
+    if text.isprintable():  # as nearly all are
+        return text
     return "".join(
         character.encode("unicode_escape").decode()
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")

@@ -64,6 +64,8 @@ class Place:
     @property
     def bare(self) -> str:
         """The address without user and password."""
+        if "@" not in self.address:
+            return self.address
         parts = urlsplit(self.address)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 

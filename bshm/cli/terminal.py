@@ -10,7 +10,7 @@ import os
 import select
 import sys
 import warnings
-from typing import Any, ContextManager, Iterator
+from typing import Any, ContextManager, Iterator, TextIO
 
 from bshm.batch.names import printable
 from bshm.errors import BshmError, OutputError, lacks_memory, root_cause, without_secrets_in
@@ -99,6 +99,9 @@ def print_text(text: str, end: str = "\n") -> None:
     """Lines for stdout. Whoever reads there may leave, as ``head`` does: the work goes on."""
     if sys.stdout is None:  # closed by the shell: only the files are wanted
         return
+    if _descriptor(sys.stdout) is None:
+        sys.stdout.write(text + end)
+        return
     try:
         write_stdout(os.fsencode(text + end))
     except OutputError as error:
@@ -110,11 +113,26 @@ def write_stdout(data: bytes) -> None:
     """All of it, past any buffer. Raises OutputError."""
     if sys.stdout is None:
         raise OutputError("cannot be written: it is closed", "stdout", "not_written")
+    descriptor = _descriptor(sys.stdout)
     try:
-        _write_all(sys.stdout.fileno(), data)
+        if descriptor is None:
+            sys.stdout.buffer.write(data)
+        else:
+            _write_all(descriptor, data)
+    except AttributeError as error:
+        reason = "cannot be written: it is a %s here, of text alone" % type(sys.stdout).__name__
+        raise OutputError(reason, "stdout", "not_written") from error
     except OSError as error:
         reason = "cannot be written: %s" % error.strerror
         raise OutputError(reason, "stdout", "not_written") from error
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """None where Python code put something of its own in the stream's place, as notebooks do."""
+    try:
+        return stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -84,17 +84,17 @@ def test_photo_that_is_replaced_after_it_was_read_is_not_taken_for_done(tmp_path
     assert statuses(run([source], tmp_path / "out", skip_existing=True)) == ["skipped"]
 
 
-def test_five_thousand_photos_are_skipped_without_being_read(tmp_path, photos):
-    folder = photos(5000)
+def test_a_thousand_photos_are_skipped_without_being_read(tmp_path, photos):
+    folder = photos(1000)
     everybody = Everybody()
-    assert statuses(run(expand([str(folder)]), tmp_path / "out", everybody)) == ["done"] * 5000
+    assert statuses(run(expand([str(folder)]), tmp_path / "out", everybody)) == ["done"] * 1000
     (folder / "0007.png").unlink()
     (folder / "0012.png").write_bytes(bytes((folder / "0012.png").stat().st_size))
     short = tmp_path / "out" / "0042.png"
     short.write_bytes(short.read_bytes()[:-20])
     sources = expand([str(folder)])
     results = run(sources, tmp_path / "out", everybody, skip_existing=True)
-    assert len(results) == 4999 and len(everybody.seen) == 5001
+    assert len(results) == 999 and len(everybody.seen) == 1001
     others = {r.job.source.stem: r.status for r in results if r.status is not Status.SKIPPED}
     assert others == {"0012": Status.FAILED, "0042": Status.DONE}
 

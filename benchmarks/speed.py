@@ -9,6 +9,7 @@ PNG file, in a process that has done one before.
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib.util
 import json
 import shutil
@@ -41,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
     rounds = options.rounds or (1 if options.quick else 3)
     count = options.photos or (6 if options.quick else 100)
     work = options.work.resolve()
+    # As pip does with what it installs, the other tools among it.
+    compileall.compile_dir(str(ROOT / "bshm"), quiet=1)
     try:
         _make_photos(options.python, work, chosen, count)
     except CommandFailed as error:

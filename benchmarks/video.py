@@ -111,7 +111,7 @@ def _synthetic(args: argparse.Namespace) -> Iterable[clips.Clip]:
 
 
 def _real(path: Path, count: int) -> clips.Clip:
-    from bshm.video.film import open_film
+    from bshm.video.inlet import open_film
 
     with open_film(str(path)) as film:
         found = [frame.rgb for frame, _ in zip(film.frames(), range(count))]

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bshm.codec.decode import MAX_PIXELS
 from bshm.errors import InputError
 
 if TYPE_CHECKING:
     from bshm.pictures import Photo
     from bshm.pipeline import Recipe
+    from bshm.scene.compose import Scene
 
 # Those of `scene.background`, which loads what --help need not wait for.
 FITS = ("cover", "contain", "stretch", "tile")
 
 
-def scene_flags() -> argparse.ArgumentParser:
-    """People on something new; a parent of the parsers that take these flags."""
+PHOTOS = (
+    "a picture (file or URL), a folder of them, of which each photo takes the next, or blur[:0-1] "
+    "for the photo's own, out of focus"
+)
+FILMS = "a picture (file or URL), another film, or blur[:0-1] for the film's own, out of focus"
+
+
+def scene_flags(pictures: str = PHOTOS) -> argparse.ArgumentParser:
+    """People on something new; a parent of the parsers that take these flags.
+
+    pictures: what a background can be, beside colours
+    """
     parent = argparse.ArgumentParser(add_help=False)
     add = parent.add_argument_group("scene: people on something new").add_argument
     add(
         "--background",
         metavar="B",
         help="a colour (white, 4b6190, 'rgb(0 0 0 / 50%%)'), a gradient (white..4b6190, "
-        "radial:white..gray), a picture (file or URL), a folder of them, of which each photo "
-        "takes the next, or blur[:0-1] for the photo's own, out of focus (default: transparent)",
+        "radial:white..gray), " + pictures + " (default: transparent)",
     )
     add(
         "--fit",
@@ -71,12 +83,59 @@ def read_recipes(
     Ends the command where a flag makes no sense. Raises InputError for a picture that cannot be
     read: all are looked at before anything else is done.
     """
+    scene = read_scene(args, parser)
+    if scene is None:
+        return [recipe]
+    from bshm.scene.background import Named, Picture
+
+    if not isinstance(scene.behind, Named):
+        return [replace(recipe, scene=scene)]
+    pictures = _Pictures(scene.behind.name, recipe.max_pixels)
+    if len(pictures.names) == 1:  # decoded once for all photos
+        picture = pictures.read(pictures.names[0])
+        scene = scene._replace(behind=Picture(picture.rgb, picture.alpha))
+        return [replace(recipe, scene=scene, scene_icc=picture.icc)]
+    for name in pictures.names:
+        pictures.read(name)
+    scenes = [scene._replace(behind=Named(name)) for name in pictures.names]
+    return [replace(recipe, scene=each, read_picture=pictures.read) for each in scenes]
+
+
+def read_film_scene(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Scene | None:
+    """The same for a film: a picture is decoded, into sRGB; a film stays named.
+
+    Raises InputError for what is neither.
+    """
+    scene = read_scene(args, parser)
+    if scene is None:
+        return None
+    from bshm.codec.profiles import convert
+    from bshm.scene.background import Named, Picture
+    from bshm.video.backdrop import moves
+
+    if not isinstance(scene.behind, Named):
+        return scene
+    name = scene.behind.name
+    if os.path.isfile(name) and moves(name):
+        return scene
+    pictures = _Pictures(name)
+    if len(pictures.names) != 1:
+        parser.error("--background takes one picture or film, got %d" % len(pictures.names))
+    picture = pictures.read(pictures.names[0])
+    return scene._replace(behind=Picture(convert(picture.rgb, picture.icc, None), picture.alpha))
+
+
+def read_scene(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Scene | None:
+    """The scene that the flags ask for, its picture only named, or None where they ask for none.
+
+    Ends the command where a flag makes no sense.
+    """
     asked = (args.background, args.shadow != "none", args.position != "original", args.scale)
     if asked == (None, False, False, "100%"):
         if args.light != "auto":
             parser.error("--light follows a background; name one with --background")
-        return [recipe]
-    if recipe.only_alpha:
+        return None
+    if args.only_alpha:
         parser.error("--only-alpha writes the matte alone, without --background and its like")
     from bshm.scene import background, place, shadow
     from bshm.scene.compose import Scene
@@ -95,24 +154,13 @@ def read_recipes(
         wish = shadow.parse(args.shadow)
     except ValueError as error:
         parser.error("%s %s" % (flag, error))
-    scene = Scene(behind, args.fit, position, scale, light, wish)
-    if not isinstance(behind, background.Named):
-        return [replace(recipe, scene=scene)]
-    pictures = _Pictures(behind.name, recipe.max_pixels)
-    if len(pictures.names) == 1:  # decoded once for all photos
-        picture = pictures.read(pictures.names[0])
-        scene = scene._replace(behind=background.Picture(picture.rgb, picture.alpha))
-        return [replace(recipe, scene=scene, scene_icc=picture.icc)]
-    for name in pictures.names:
-        pictures.read(name)
-    scenes = [scene._replace(behind=background.Named(name)) for name in pictures.names]
-    return [replace(recipe, scene=each, read_picture=pictures.read) for each in scenes]
+    return Scene(behind, args.fit, position, scale, light, wish)
 
 
 class _Pictures:
     """What --background names: a picture, or those in a folder."""
 
-    def __init__(self, named: str, max_pixels: int) -> None:
+    def __init__(self, named: str, max_pixels: int = MAX_PIXELS) -> None:
         from bshm.batch import sources
 
         if named == "-":

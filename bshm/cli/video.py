@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bshm.cli import flags, network, signals, terminal
+from bshm.cli import flags, network, scene_flags, signals, terminal
 from bshm.errors import BshmError, root_cause
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ RESULTS = "./results"  # where no output is named
 
 EPILOG = """\
 examples:
+  bshm video clip.mp4 -o call.mp4 --background office.jpg --shadow auto
+  bshm video clip.mp4 -o soft.mp4 --background blur:0.7
   bshm video clip.mp4 -o clip.webm            VP9 with alpha, for the web
   bshm video clip.mp4 -o clip.mov             ProRes 4444 with alpha, for editors
   bshm video clip.mp4 -o frames/              a PNG for each frame, and timestamps.txt
@@ -39,7 +41,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser = flags.parser(
         "video",
         "Cut people out of a film, steadily: every frame, with its own timestamp, and the sound.",
-        parents=[_film_flags(), flags.model_flags(), flags.volume_flags()],
+        parents=[
+            _film_flags(),
+            scene_flags.scene_flags(scene_flags.FILMS),
+            flags.model_flags(),
+            flags.volume_flags(),
+        ],
         usage="bshm video FILM [-o FILE] [more flags]",
         epilog=EPILOG,
     )
@@ -67,7 +74,8 @@ def _film_flags() -> argparse.ArgumentParser:
         "--format",
         choices=FORMATS,
         help="what to write (default: as the output's ending says): webm, mov, gif, webp and apng "
-        "with alpha; mp4 with the matte below the colours; png, a file for each frame",
+        "with alpha; mp4 with a background, else with the matte below the colours; png, a file for "
+        "each frame",
     )
     add("--only-alpha", action="store_true", help="write the matte alone, in grey")
     add(
@@ -86,7 +94,7 @@ def run(arguments: list[str]) -> int:
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
     _check_av()
-    order = _order(args)
+    order = _order(args, parser)
     bar: Any = None
 
     def tell(done: int, expected: int) -> None:
@@ -121,7 +129,7 @@ def _check_av() -> None:
         )
 
 
-def _order(args: argparse.Namespace) -> Order:
+def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
     from bshm.pipeline import Recipe
     from bshm.video import formats
     from bshm.video.film import Order
@@ -136,7 +144,7 @@ def _order(args: argparse.Namespace) -> Order:
         source,
         output,
         formats.choose(output, args.format),
-        Recipe(only_alpha=args.only_alpha),
+        Recipe(only_alpha=args.only_alpha, scene=scene_flags.read_film_scene(args, parser)),
         calm=not args.no_steady,
     )
 

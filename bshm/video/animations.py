@@ -30,7 +30,7 @@ class Animation:
         self.name = name
         self.faults: list[str] = []
         self.notes: list[str] = []
-        self.audio: list[Any] = []
+        self.tracks: list[Any] = []
         try:
             self._image = Image.open(source, formats=FORMATS)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
@@ -40,7 +40,7 @@ class Animation:
         self.width, self.height = self._image.size
         if self.width * self.height > MAX_PIXELS:
             raise InputError("has frames of too many pixels", name, "frames_too_large")
-        self.time_base = Fraction(1, 1000)
+        self.time_base, self.begin = Fraction(1, 1000), 0
         self.colour = Colour(RGB, full=True)
         self.expected = getattr(self._image, "n_frames", 1)
         self.rate: Fraction | None = Fraction(1000, self._duration())

@@ -5,6 +5,7 @@
     look = steady(looks)                      fitted to its neighbours                      steady
     alpha = matting.second_look(look, rgb)    -> alpha at the frame's size                  matting
     cutout = finish(photo, alpha, recipe)     alpha -> what was asked for                   pipeline
+    or scenery.draw(mood, rgb, alpha)         alpha -> the people on something new          scenery
     packet = encoder.encode(lay_out(cutout))  -> encoded, with the same timestamp           encoder
 
 A film is made in parts, whole files in a folder beside the output. Once all are there, they are put
@@ -18,31 +19,28 @@ import contextlib
 import hashlib
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, NamedTuple
-
-import numpy as np
+from typing import Any, Callable, Iterator, NamedTuple
 
 from bshm import __version__, disk, pipeline
-from bshm.errors import InputError, OutputError
-from bshm.matting import AlphaMatting, Look
-from bshm.pictures import Photo
+from bshm.errors import OutputError
+from bshm.matting import AlphaMatting
 from bshm.pipeline import Recipe
-from bshm.video import animations, inlet
+from bshm.scene.background import Named
+from bshm.scene.compose import Scene
 from bshm.video.animations import Animation
 from bshm.video.colour import Converter
 from bshm.video.encoder import Encoder, open_output
 from bshm.video.formats import LOSSLESS, Codec, Format
+from bshm.video.inlet import open_film
 from bshm.video.join import join
-from bshm.video.layout import lay_out
-from bshm.video.mattes import WORKERS, ahead, looks
 from bshm.video.parts import Part, Parts, whole_file
+from bshm.video.pictures import Clock, Maker, Picture
 from bshm.video.reader import Film, Frame
-from bshm.video.sound import Sound
-from bshm.video.steady import State
+from bshm.video.scenery import Scenery, is_opaque
+from bshm.video.tracks import Tracks, left_out
 
 PART_FRAMES = 120  # frames: what a kill costs at most, some tens of seconds of work
 HEAD = 1 << 20  # bytes at the beginning of a film by which it is known again
@@ -66,9 +64,21 @@ class Order:
     part_frames: int = PART_FRAMES
 
     @property
+    def scene(self) -> Scene | None:
+        """What people are put on; a picture that it only names is a film."""
+        return None if self.recipe.only_alpha else self.recipe.scene
+
+    @property
+    def opaque(self) -> bool:
+        """Whether frames have no transparency. Where the format has none, a background ends it."""
+        if self.recipe.only_alpha:
+            return True
+        behind = self.scene is not None and self.scene.behind is not None
+        return behind and (self.form.stacks or is_opaque(self.scene or Scene()))
+
+    @property
     def codec(self) -> Codec:
-        opaque = self.recipe.only_alpha or self.form.stacks
-        return self.form.opaque if opaque else self.form.cutout
+        return self.form.opaque if self.opaque or self.form.stacks else self.form.cutout
 
 
 class Made(NamedTuple):
@@ -84,32 +94,7 @@ class Made(NamedTuple):
     notes: list[str]
 
 
-class Picture(NamedTuple):
-    """A finished frame: laid-out pixels, its time, and the state after it."""
-
-    pixels: np.ndarray
-    pts: int
-    duration: int
-    state: State | None
-
-
 Told = Callable[[int, int], None]  # frames that are done, frames that are expected or 0
-
-
-def open_film(source: str) -> Film | Animation:
-    """A film or an animated picture. Raises InputError."""
-    if source == "-":
-        file, head = inlet.from_pipe(sys.stdin.buffer)
-        return (Animation if animations.is_animation(head) else Film)(file, "stdin")
-    try:
-        if os.path.isdir(source):
-            raise InputError("is a folder, not a film", source, "not_a_file")
-        with open(source, "rb") as opened:
-            head = opened.read(inlet.HEAD)
-    except OSError as error:
-        code = "not_found" if isinstance(error, FileNotFoundError) else "unreadable"
-        raise InputError("cannot be read: %s" % error.strerror, source, code) from error
-    return (Animation if animations.is_animation(head) else Film)(source, source)
 
 
 def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected: None) -> Made:
@@ -128,12 +113,13 @@ def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected
         parts = Parts(_folder(order), _identity(order, matting), form.ending)
         try:
             resumed = parts.frames
-            pictures = _pictures(order, matting, film.frames(resumed), parts.state())
-            if form.container:
-                _make_parts(order, form, film, parts, pictures, tell)
-                notes = join(order, film, parts)
-            else:
-                notes = _make_pngs(order, film, parts, pictures, tell)
+            with _maker(order, matting, film) as maker:
+                pictures = maker.pictures(film.frames(resumed), parts.after())
+                if form.container:
+                    _make_parts(order, form, film, parts, pictures, tell)
+                    notes = join(order, film, parts)
+                else:
+                    notes = _make_pngs(order, film, parts, pictures, tell)
             made = Made(parts.frames, resumed, film.faults, [*film.notes, *notes])
             parts.remove()
             return made
@@ -166,7 +152,7 @@ def _make_parts(
                 tell(parts.frames + len(pts), film.expected)
             container.mux(list(encoder.finish()))
             container.close()
-        parts.add(Part(pts, last.duration), last.state)
+        parts.add(Part(pts, last.duration), last.after)
 
 
 def _make_pngs(
@@ -183,18 +169,19 @@ def _make_pngs(
             pts.append(picture.pts)
             last = picture
             number = parts.frames + len(pts)
-            pipeline.Cutout(picture.pixels).save(pattern % number)
+            kind = pipeline.Cutout if picture.pixels.ndim == 2 else pipeline.Composite
+            kind(picture.pixels).save(pattern % number)
             tell(number, film.expected)
-        parts.add(Part(pts, last.duration), last.state)
+        parts.add(Part(pts, last.duration), last.after)
     times = [float(pts * film.time_base * 1000) for part in parts.parts for pts in part.pts]
     lines = ["# timestamp format v2", *("%.3f" % ms for ms in times)]
     path = Path(pattern).parent / "timestamps.txt"
     disk.write_atomic(path, ("\n".join(lines) + "\n").encode())
-    return ["png has no sound: it is left out"] if film.audio else []
+    return left_out(film.tracks, order.form)
 
 
 def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: Told) -> Made:
-    """Read and write in one go, with whatever sound comes between the frames."""
+    """Read and write in one go, with whatever sound and subtitles come between the frames."""
     form = order.form
     if not form.container or form.rewrites:
         raise OutputError(
@@ -207,10 +194,10 @@ def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: T
     options = {"movflags": "frag_keyframe+delay_moov+default_base_moof"} if fragments else {}
     target = _stdout() if order.output == "-" else whole_file(Path(order.output))
     done = 0
-    with target as file:
+    with target as file, _maker(order, matting, film) as maker:
         container = open_output(file, form.container, options)
         encoder = Encoder(container, order.codec, Converter(film.colour), film.time_base, film.rate)
-        sound = Sound(film.audio, container, form)
+        tracks = Tracks(film.tracks, container, form)
 
         def frames() -> Iterator[Frame]:
             for item in film.events():
@@ -219,20 +206,20 @@ def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: T
                 else:
                     waiting.append(item)
 
-        waiting: list[Any] = []  # sound that comes before the header is written
-        for picture in _pictures(order, matting, frames(), None):
+        waiting: list[Any] = []  # what comes before the header is written
+        for picture in maker.pictures(frames()):
             container.mux(list(encoder.encode(picture.pixels, picture.pts, picture.duration)))
             done += 1
             for packet in waiting:
-                sound.mux(packet)
+                tracks.mux(packet)
             waiting.clear()
             tell(done, film.expected)
         container.mux(list(encoder.finish()))
         for packet in waiting:
-            sound.mux(packet)
-        sound.finish()
+            tracks.mux(packet)
+        tracks.finish()
         container.close()
-    return Made(done, 0, film.faults, [*film.notes, *sound.notes])
+    return Made(done, 0, film.faults, [*film.notes, *tracks.notes])
 
 
 @contextlib.contextmanager
@@ -253,25 +240,20 @@ class _Unseekable:
         return self._file.write(data)
 
 
-def _pictures(
-    order: Order, matting: AlphaMatting, frames: Iterable[Frame], before: State | None
-) -> Iterator[Picture]:
-    """Finished frames, in order; several are under way at once."""
-
-    def finish(item: tuple[Frame, Look, State | None]) -> Picture:
-        frame, look, state = item
-        alpha = matting.second_look(look, frame.rgb)
-        cutout = pipeline.finish(Photo(frame.rgb, None, frame.alpha), alpha, order.recipe)
-        pixels = lay_out(cutout.pixels, order.form)
-        return Picture(pixels, frame.pts, frame.duration, state)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        tagged = ((frame, frame.rgb) for frame in frames)
-        yield from ahead(pool, finish, looks(pool, matting, tagged, order.calm, before))
+@contextlib.contextmanager
+def _maker(order: Order, matting: AlphaMatting, film: Film | Animation) -> Iterator[Maker]:
+    scene, size = order.scene, (film.height, film.width)
+    scenery = Scenery(scene, size, order.opaque) if scene else None
+    clock = Clock(film.time_base, film.begin)
+    try:
+        yield Maker(matting, order.recipe, order.form, order.calm, clock, scenery)
+    finally:
+        if scenery:
+            scenery.close()
 
 
 def _lossless(order: Order) -> Codec:
-    return LOSSLESS.opaque if order.recipe.only_alpha else LOSSLESS.cutout
+    return LOSSLESS.opaque if order.opaque else LOSSLESS.cutout
 
 
 def png_pattern(output: str) -> str:
@@ -301,13 +283,12 @@ def _folder(order: Order) -> Path:
 
 def _identity(order: Order, matting: AlphaMatting) -> dict[str, Any]:
     """Whatever decides what the parts look like."""
-    status = os.stat(order.source)
-    with open(order.source, "rb") as file:
-        head = hashlib.sha256(file.read(HEAD)).hexdigest()
     weights = os.stat(str(matting.weights.path))
+    behind = order.scene.behind if order.scene else None
     return {
         "bshm": __version__,
-        "source": [status.st_size, status.st_mtime_ns, head],
+        "source": _identity_of(order.source),
+        "behind": _identity_of(behind.name) if isinstance(behind, Named) else None,
         "output": order.output,
         "format": order.form.name,
         "recipe": order.recipe.fingerprint(),
@@ -317,7 +298,17 @@ def _identity(order: Order, matting: AlphaMatting) -> dict[str, Any]:
     }
 
 
+def _identity_of(film: str) -> list[Any]:
+    status = os.stat(film)
+    with open(film, "rb") as file:
+        return [status.st_size, status.st_mtime_ns, hashlib.sha256(file.read(HEAD)).hexdigest()]
+
+
 def _keep_inputs(order: Order) -> None:
-    with contextlib.suppress(OSError):
-        if os.path.samefile(order.source, order.output):
-            raise OutputError("the film would be overwritten", order.output, "would_overwrite_film")
+    behind = order.scene.behind if order.scene else None
+    films = [order.source] + ([behind.name] if isinstance(behind, Named) else [])
+    for film in films:
+        with contextlib.suppress(OSError):
+            if os.path.samefile(film, order.output):
+                reason = "the film would be overwritten"
+                raise OutputError(reason, order.output, "would_overwrite_film")

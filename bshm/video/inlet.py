@@ -1,16 +1,37 @@
-"""Films from a pipe: read as they come, or kept on the disk where one must go back and forth."""
+"""Where films come from: a file, or a pipe, which is read as it comes or kept on the disk."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 from typing import Any, BinaryIO
 
+from bshm.errors import InputError
 from bshm.video import animations
+from bshm.video.animations import Animation
+from bshm.video.reader import Film
 
 HEAD = 12  # bytes that tell what must be kept
 # MP4 and MOV begin with a box of this name, and often end with what has to be known first.
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
+def open_film(source: str) -> Film | Animation:
+    """A film or an animated picture, from a path or, named ``-``, from stdin. Raises InputError."""
+    if source == "-":
+        file, head = from_pipe(sys.stdin.buffer)
+        return (Animation if animations.is_animation(head) else Film)(file, "stdin")
+    try:
+        if os.path.isdir(source):
+            raise InputError("is a folder, not a film", source, "not_a_file")
+        with open(source, "rb") as opened:
+            head = opened.read(HEAD)
+    except OSError as error:
+        code = "not_found" if isinstance(error, FileNotFoundError) else "unreadable"
+        raise InputError("cannot be read: %s" % error.strerror, source, code) from error
+    return (Animation if animations.is_animation(head) else Film)(source, source)
 
 
 def from_pipe(pipe: BinaryIO) -> tuple[Any, bytes]:

@@ -1,4 +1,4 @@
-"""Parts -> the film: packets as they are, at the frames' own times, and the sound."""
+"""Parts -> the film: packets as they are, at the frames' own times, with sound and subtitles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 import av
 
 from bshm.errors import OutputError
-from bshm.video import sound
+from bshm.video import tracks
 from bshm.video.animations import Animation
 from bshm.video.encoder import open_output
 from bshm.video.formats import Format
@@ -29,24 +29,24 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
     """Write the output of all parts; lines about what is not as in the source."""
     if order.form.rewrites:
         rewrite(order, film, parts)
-        return ["%s has no sound: it is left out" % order.form.name] if film.audio else []
+        return tracks.left_out(film.tracks, order.form)
     whole = parts.folder / ("whole" + order.form.ending)
     with whole_file(whole) as file, av.open(str(parts.path(1))) as first:
-        source = av.open(order.source) if film.audio else None
-        tracks = list(source.streams.audio) if source else []
-        options = _clock(order.form, film.time_base, tracks)
+        source = av.open(order.source) if film.tracks else None
+        beside = tracks.of(source) if source else []
+        options = _clock(order.form, film.time_base, beside)
         container = open_output(file, order.form.container, options)
         stream = container.add_stream_from_template(first.streams.video[0])
         stream.time_base = film.time_base
         if order.codec.pixels.startswith("yuva"):  # players look for it before they look for alpha
             stream.metadata["alpha_mode"] = "1"
-        route = sound.Sound(tracks, container, order.form)
+        route = tracks.Tracks(beside, container, order.form)
         pictures = ((_seconds(packet), 0, packet) for packet in _pictures(film.time_base, parts))
-        sounds = (
-            ((_seconds(packet), 1, packet) for packet in sound.packets(source)) if source else ()
+        others = (
+            ((_seconds(packet), 1, packet) for packet in tracks.packets(source)) if source else ()
         )
         # The time decides, then the kind: packets themselves cannot be compared.
-        for _, kind, packet in heapq.merge(pictures, sounds, key=lambda item: item[:2]):
+        for _, kind, packet in heapq.merge(pictures, others, key=lambda item: item[:2]):
             if kind:
                 route.mux(packet)
             else:
@@ -64,6 +64,8 @@ def _clock(form: Format, time_base: Fraction, tracks: list[Any]) -> dict[str, st
     """Options by which MP4 and MOV note where each track begins, to the sample, not to 1/1000 s."""
     scale = time_base.denominator
     for track in tracks:
+        if track.type != "audio":
+            continue
         scale = lcm(scale, track.time_base.denominator)
     exact = form.container in ("mov", "mp4") and scale <= LARGEST_SCALE
     return {"movie_timescale": str(scale)} if exact else {}

@@ -8,8 +8,8 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple, TypeVar
 
 import numpy as np
 
-from bshm.matting import AlphaMatting, Look
-from bshm.video.steady import State, steady
+from bshm.matting import AlphaMatting
+from bshm.video.steady import State, Steadied, steady
 
 WORKERS = 2  # frames that are worked on at once, beside the one that is read or written
 AHEAD = 3  # frames that are begun before the first of them is asked for
@@ -39,8 +39,8 @@ def frames(
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         tagged = ((rgb, rgb) for rgb in pictures)
-        for rgb, look, _ in looks(pool, matting, tagged, calm):
-            yield Matted(rgb, matting.second_look(look, rgb))
+        for one in looks(pool, matting, tagged, calm):
+            yield Matted(one.tag, matting.second_look(one.look, one.tag))
 
 
 def looks(
@@ -49,13 +49,13 @@ def looks(
     tagged: Iterable[tuple[Any, np.ndarray]],
     calm: bool,
     before: State | None = None,
-) -> Iterator[tuple[Any, Look, State | None]]:
-    """First looks at frames, each with its tag and, if they are calm, the state after it."""
+) -> Iterator[Steadied]:
+    """First looks at frames, each with its tag; unless they are calm there is no state after it."""
     seen = ahead(pool, lambda item: (item[0], matting.first_look(item[1])), tagged)
     if calm:
         yield from steady(seen, before)
     else:
-        yield from ((tag, look, None) for tag, look in seen)
+        yield from (Steadied(tag, look, None) for tag, look in seen)
 
 
 def ahead(

@@ -17,6 +17,7 @@ import numpy as np
 
 from bshm import disk
 from bshm.errors import OutputError
+from bshm.video.scenery import Mood
 from bshm.video.steady import State
 
 VERSION = 1  # of the manifest
@@ -27,6 +28,14 @@ class Part(NamedTuple):
 
     pts: list[int]
     last_duration: int
+
+
+class After(NamedTuple):
+    """What is kept after a frame, to go on from there: its time, of its matte, of its scene."""
+
+    pts: int
+    state: State | None = None
+    mood: Mood | None = None
 
 
 class Parts:
@@ -73,30 +82,35 @@ class Parts:
     def path(self, number: int) -> Path:
         return self.folder / ("%06d%s" % (number, self.ending))
 
-    def state(self) -> State | None:
-        """What was kept after the last frame, to go on from there."""
+    def after(self) -> After | None:
+        """What was kept after the last frame, if there is one."""
         if not self.parts:
             return None
-        path = self._state_path(len(self.parts))
+        last = self.parts[-1].pts[-1]
+        path = self._after_path(len(self.parts))
         if not path.exists():
-            return None
+            return After(last)
         with np.load(str(path)) as kept:
-            return State(kept["alpha"], kept["grey"])
+            state = State(kept["alpha"], kept["grey"]) if "alpha" in kept else None
+            return After(last, state, Mood.of(kept["mood"]) if "mood" in kept else None)
 
-    def add(self, part: Part, state: State | None) -> None:
+    def add(self, part: Part, after: After) -> None:
         """Note a part whose file is there. Raises OutputError."""
         number = len(self.parts) + 1
-        if state is not None:
-            with whole_file(self._state_path(number)) as file:
-                np.savez_compressed(file, alpha=state.alpha, grey=state.grey)
+        kept = after.state._asdict() if after.state else {}
+        if after.mood:
+            kept["mood"] = after.mood.numbers()
+        if kept:
+            with whole_file(self._after_path(number)) as file:
+                np.savez_compressed(file, **kept)
         parts = [*self.parts, part]
         text = json.dumps({"identity": self.identity, "parts": parts})
         disk.write_atomic(self.folder / "manifest.json", text.encode())
         self.parts = parts
         with contextlib.suppress(OSError):  # the one before is of no more use
-            self._state_path(number - 1).unlink()
+            self._after_path(number - 1).unlink()
 
-    def _state_path(self, number: int) -> Path:
+    def _after_path(self, number: int) -> Path:
         return self.folder / ("after-%06d.npz" % number)
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""A film's frames: upright RGB, each with its own timestamp; and its sound, packet by packet."""
+"""A film's frames, upright RGB, each with its timestamp; its sound and subtitles, in packets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from bshm.codec.decode import MAX_PIXELS
 from bshm.errors import InputError, root_cause
 from bshm.model.cpus import cpu_limit
-from bshm.video import colour
+from bshm.video import colour, tracks
 
 log = logging.getLogger("bshm")
 
@@ -40,9 +40,10 @@ class Film:
     """A film that is open to be read, once, from its beginning. For one thread; close it.
 
     width, height: pixels, upright
-    time_base: seconds, the unit of timestamps
+    time_base: seconds, the unit of timestamps; begin: the first frame's timestamp
     rate: frames a second on average, or None
     expected: how many frames it should have, as far as is known, else 0
+    tracks: its sound and subtitles
     notes: lines about what is not as in the film
     colour: what its numbers mean
     faults: lines about what could not be read, so far
@@ -66,13 +67,13 @@ class Film:
             self.close()
             raise InputError("has no picture, only sound", name, "not_a_film")
         self._video = self._container.streams.video[0]
-        self.audio: list[Any] = list(self._container.streams.audio)
+        self.tracks: list[Any] = tracks.of(self._container)
         self.time_base = Fraction(self._video.time_base or 1)
         self.rate: Fraction | None = self._video.average_rate or self._video.guessed_rate
         self.notes: list[str] = []
         self._decoder = self._make_decoder()
         self._events = self._read()
-        self._early: list[Any] = []  # sound that comes before the first frame
+        self._early: list[Any] = []  # packets that come before the first frame
         self._first = next(self._until_first(), None)
         if self._first is None:
             self.close()
@@ -87,6 +88,7 @@ class Film:
         self._turn = _turn_of(self._first)
         self.width, self.height = self._size[::-1] if self._turn[0] else self._size
         self._layout = "rgba" if _has_alpha(self._first) else "rgb24"
+        self.begin = int(self._first.pts or 0)
         self.expected = self._video.frames or self._by_duration()
 
     def _make_decoder(self) -> Any:
@@ -129,8 +131,8 @@ class Film:
                 self._early.append(item)
 
     def _read(self) -> Iterator[tuple[str, Any]]:
-        """Decoded frames and packets of sound, in the file's order; what fails is noted."""
-        packets = self._container.demux(self._video, *self.audio)
+        """Decoded frames and packets of its tracks, in the file's order; what fails is noted."""
+        packets = self._container.demux(self._video, *self.tracks)
         while True:
             try:
                 packet = next(packets)
@@ -148,7 +150,7 @@ class Film:
                 self._packets += bool(packet.size)
                 yield from (("frame", frame) for frame in self._decode(packet))
             elif packet.size:
-                yield "sound", packet
+                yield "track", packet
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
@@ -159,7 +161,7 @@ class Film:
             return []
 
     def events(self, skip: int = 0) -> Iterator[Frame | Any]:
-        """Frames in the order of their time, and among them packets of sound as the file has them.
+        """Frames in the order of their time, and packets of its tracks among them, as they come.
 
         skip: so many frames are left out
         """
@@ -167,7 +169,7 @@ class Film:
         yield self._frame(self._first) if not skip else self._note_time(self._first)
         self._first, count = None, 1
         for kind, item in self._events:
-            if kind == "sound":
+            if kind == "track":
                 yield item
                 continue
             if count < skip:

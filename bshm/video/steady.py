@@ -45,11 +45,15 @@ class State(NamedTuple):
 
 
 class Steadied(NamedTuple):
-    """A look that fits its neighbours, what it belongs to, and the state after it."""
+    """A look that fits its neighbours.
+
+    tag: what it belongs to; state: what is kept after it; cut: whether another scene begins here
+    """
 
     tag: Any
     look: Look
-    state: State
+    state: State | None
+    cut: bool = False
 
 
 class _Way(NamedTuple):
@@ -113,7 +117,8 @@ def _settle(
         share = NEXT * ahead.trust * np.maximum(1 - np.abs(will - own) / SURPRISE, 0)
         alpha, weight = alpha + share * will, weight + share
     alpha = np.clip(alpha / weight, 0, 1)
-    return Steadied(tag, Look(alpha, look.seen), State(alpha, grey))
+    cut = before is not None and back is None
+    return Steadied(tag, Look(alpha, look.seen), State(alpha, grey), cut)
 
 
 def _grey(seen: np.ndarray) -> np.ndarray:

@@ -40,10 +40,11 @@ class Everything(Keyed):
         return Look(np.ones(rgb.shape[:2], np.float32), rgb)
 
 
-def make(source, output, matting=None, only_alpha=False, name=None, **options):
+def make(source, output, matting=None, only_alpha=False, name=None, scene=None, **options):
     """Make a film with a stand-in for the network."""
     form = formats.choose(str(output), name)
-    order = film.Order(str(source), str(output), form, Recipe(only_alpha=only_alpha), **options)
+    recipe = Recipe(only_alpha=only_alpha, scene=scene)
+    order = film.Order(str(source), str(output), form, recipe, **options)
     return film.make(order, matting or Keyed())
 
 

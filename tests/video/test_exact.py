@@ -107,6 +107,50 @@ def test_sound_that_the_format_does_not_take_is_encoded_anew_in_sync(tmp_path):
     assert start == films.read(tmp_path / "out.webm").times[0] == 0
 
 
+def with_subtitles(path, container, ending, text):
+    """A film with subtitles, made of one without and of a text."""
+    films.write(path.with_name("bare.mkv"), 30, codec="libvpx-vp9", sound="libopus")
+    path.with_name("text." + ending).write_text(text)
+    bare = av.open(str(path.with_name("bare.mkv")))
+    words = av.open(str(path.with_name("text." + ending)))
+    with av.open(str(path), "w", format=container) as out:
+        inputs = [bare.streams.video[0], bare.streams.audio[0], words.streams.subtitles[0]]
+        streams = {id(stream): out.add_stream_from_template(stream) for stream in inputs}
+        for packet in [*words.demux(inputs[2]), *bare.demux(inputs[:2])]:
+            if packet.size:
+                packet.stream = streams[id(packet.stream)]
+                out.mux(packet)
+    bare.close()
+    words.close()
+
+
+def subtitles(path):
+    """Text and time of the first track."""
+    with av.open(str(path)) as film:
+        packets = [packet for packet in film.demux(subtitles=0) if packet.size]
+        return [(bytes(packet), float(packet.pts * packet.time_base)) for packet in packets]
+
+
+def test_subtitles_are_copied_where_the_format_takes_them(tmp_path):
+    text = "WEBVTT\n\n00:00.200 --> 00:00.700\nGood morning\n\n00:00.800 --> 00:01.100\nBye\n"
+    with_subtitles(tmp_path / "in.webm", "webm", "vtt", text)
+    made = films.make(tmp_path / "in.webm", tmp_path / "out.webm", part_frames=8)
+    assert made.notes == []
+    assert subtitles(tmp_path / "out.webm") == subtitles(tmp_path / "in.webm")
+    assert [time for _, time in subtitles(tmp_path / "out.webm")] == [0.2, 0.8]
+    assert films.sounds(tmp_path / "out.webm")[0] == films.sounds(tmp_path / "in.webm")[0]
+    made = films.make(tmp_path / "in.webm", tmp_path / "frames/", name="png")
+    assert made.notes == ["png has no sound and no subtitles: left out"]
+
+
+def test_subtitles_that_the_format_does_not_take_are_named(tmp_path):
+    text = "1\n00:00:00,200 --> 00:00:00,700\nGood morning\n"
+    with_subtitles(tmp_path / "in.mkv", "matroska", "srt", text)
+    made = films.make(tmp_path / "in.mkv", tmp_path / "out.webm")
+    assert made.notes == ["subtitles: webm has no subrip: left out"]
+    assert len(films.read(tmp_path / "out.webm").frames) == 30
+
+
 BARS = np.array(
     [
         *((235, 235, 235), (200, 190, 20), (20, 200, 200), (20, 190, 20)),

@@ -43,7 +43,7 @@ from bshm.video import film, formats
 class Red:
     class weights:
         name, path = "red", sys.executable
-    def first_look(self, rgb):
+    def first_look(self, rgb, cells=0):
         time.sleep(0.01)
         red = rgb[..., 0].astype(int) - rgb[..., 1:].max(axis=2)
         return Look(np.clip((red - 30) / 60, 0, 1).astype(np.float32), rgb)

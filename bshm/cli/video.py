@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bshm.video.film import Made, Order
 
 FORMATS = ("webm", "mov", "mp4", "png", "gif", "webp", "apng")
+SPEEDS = ("best", "fast")  # those of `bshm.video.mattes`, which loads what --help need not wait for
 RESULTS = "./results"  # where no output is named
 
 EPILOG = """\
@@ -78,6 +79,13 @@ def _film_flags() -> argparse.ArgumentParser:
         "each frame",
     )
     add("--only-alpha", action="store_true", help="write the matte alone, in grey")
+    add(
+        "--speed",
+        choices=SPEEDS,
+        default="best",
+        help="fast lets the network see frames smaller, and every second one; those between follow "
+        "the motion (default: %(default)s)",
+    )
     add(
         "--no-steady",
         action="store_true",
@@ -145,6 +153,7 @@ def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
         output,
         formats.choose(output, args.format),
         Recipe(only_alpha=args.only_alpha, scene=scene_flags.read_film_scene(args, parser)),
+        speed=args.speed,
         calm=not args.no_steady,
     )
 

@@ -96,14 +96,16 @@ class AlphaMatting:
     def _alpha(self, rgb: np.ndarray) -> np.ndarray:
         return self._second_look(self._first_look(rgb), rgb)
 
-    def first_look(self, rgb: np.ndarray) -> Look:
+    def first_look(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> Look:
         """What the network makes of a whole photo, at its working size: the first step of `alpha`.
+
+        cells: of 64 × 64 pixels, that the network sees at most; fewer take less time
 
         Takes and raises the same as :meth:`alpha`. Whoever knows more of the photo, as of a frame
         that follows others, may change what was seen before the second step.
         """
         with self._turn:
-            return self._first_look(rgb)
+            return self._first_look(rgb, cells)
 
     def second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
         """Matte of a photo from the first look at it: people small in the frame closer, edges anew.
@@ -113,10 +115,10 @@ class AlphaMatting:
         with self._turn:
             return self._second_look(look, rgb)
 
-    def _first_look(self, rgb: np.ndarray) -> Look:
+    def _first_look(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> Look:
         _check(rgb)
         with measure("forward"):
-            return self._look(rgb)
+            return self._look(rgb, cells)
 
     def _second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
         boxes = closer_look.find_small_people(look.alpha, rgb.shape[:2])
@@ -130,12 +132,9 @@ class AlphaMatting:
                 closer_look.blend(alpha, upsample(again.alpha, closer, again.seen), box)
         return alpha
 
-    def _look(self, rgb: np.ndarray) -> Look:
+    def _look(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> Look:
         """A look at a photo or at a part of one."""
-        height, width = working_size(rgb.shape[0], rgb.shape[1])
-        shrinks = height * width < rgb.shape[0] * rgb.shape[1]
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        small = cv2.resize(rgb, (width, height), interpolation=method)
+        small = at_working_size(rgb, cells)
         return Look(closer_look.drop_specks(self._engine.alpha(small)), small)
 
     def warm_up(self) -> None:
@@ -196,8 +195,16 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def working_size(height: int, width: int) -> tuple[int, int]:
-    """Size at which the network sees a photo: whole cells, at most ``MAX_CELLS`` of them.
+def at_working_size(rgb: np.ndarray, cells: int = MAX_CELLS) -> np.ndarray:
+    """A photo as the network sees it: uint8 ``[h, w, 3]``."""
+    height, width = working_size(rgb.shape[0], rgb.shape[1], cells)
+    shrinks = height * width < rgb.shape[0] * rgb.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(rgb, (width, height), interpolation=method)
+
+
+def working_size(height: int, width: int, cells: int = MAX_CELLS) -> tuple[int, int]:
+    """Size at which the network sees a photo: whole cells, at most so many of them.
 
     Of all such sizes the one that keeps most pixels and least squeezes the photo.
     """
@@ -208,8 +215,8 @@ def working_size(height: int, width: int) -> tuple[int, int]:
         return rows * columns * min(squeeze, 1 / squeeze) ** 3
 
     sizes = []
-    for rows in range(1, MAX_CELLS + 1):
-        columns = max(1, min(MAX_CELLS // rows, round(rows * width / height)))
+    for rows in range(1, cells + 1):
+        columns = max(1, min(cells // rows, round(rows * width / height)))
         sizes.append((rows, columns))
     rows, columns = max(sizes, key=merit)
     return rows * CELL, columns * CELL

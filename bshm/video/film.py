@@ -36,6 +36,7 @@ from bshm.video.encoder import Encoder, open_output
 from bshm.video.formats import LOSSLESS, Codec, Format
 from bshm.video.inlet import open_film
 from bshm.video.join import join
+from bshm.video.mattes import SPEEDS
 from bshm.video.parts import Part, Parts, whole_file
 from bshm.video.pictures import Clock, Maker, Picture
 from bshm.video.reader import Film, Frame
@@ -52,6 +53,7 @@ class Order:
 
     source, output: paths, or ``-`` for stdin and stdout; of a sequence of PNGs, the output is a
         folder or a pattern such as ``frames/%06d.png``
+    speed: how much of it the network sees, as `bshm.video.mattes.SPEEDS` names it
     calm: fit each frame's matte to its neighbours
     part_frames: frames of a part
     """
@@ -60,6 +62,7 @@ class Order:
     output: str
     form: Format
     recipe: Recipe = field(default_factory=Recipe)
+    speed: str = "best"
     calm: bool = True
     part_frames: int = PART_FRAMES
 
@@ -245,8 +248,9 @@ def _maker(order: Order, matting: AlphaMatting, film: Film | Animation) -> Itera
     scene, size = order.scene, (film.height, film.width)
     scenery = Scenery(scene, size, order.opaque) if scene else None
     clock = Clock(film.time_base, film.begin)
+    pace = SPEEDS[order.speed]._replace(calm=order.calm, anew=order.part_frames)
     try:
-        yield Maker(matting, order.recipe, order.form, order.calm, clock, scenery)
+        yield Maker(matting, order.recipe, order.form, pace, clock, scenery)
     finally:
         if scenery:
             scenery.close()
@@ -293,6 +297,7 @@ def _identity(order: Order, matting: AlphaMatting) -> dict[str, Any]:
         "format": order.form.name,
         "recipe": order.recipe.fingerprint(),
         "calm": order.calm,
+        "speed": order.speed,
         "part_frames": order.part_frames,
         "weights": [matting.weights.name, weights.st_size, weights.st_mtime_ns],
     }

@@ -6,16 +6,38 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 
-from bshm.matting import AlphaMatting
-from bshm.video.steady import State, Steadied, steady
+from bshm.matting import MAX_CELLS, AlphaMatting, Look, at_working_size
+from bshm.video.steady import Glance, State, Steadied, steady
 
 WORKERS = 2  # frames that are worked on at once, beside the one that is read or written
 AHEAD = 3  # frames that are begun before the first of them is asked for
+BLOCK = 16  # pixels: side of the blocks by whose means frames are compared
+STILL = 1.5  # levels of 255: blocks that differ by less show the same; noise differs by less
+MOST_GLANCES = 3  # frames in a row that the network does not see, though nothing moves
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+
+
+class Pace(NamedTuple):
+    """How a film is looked at.
+
+    cells: that the network sees of a frame, as :meth:`bshm.Matting.first_look` counts them
+    every: it sees every n-th frame; those between follow the motion
+    calm: fit each frame's matte to its neighbours; without that it sees every frame
+    anew: it surely sees the first of so many frames, whatever came before
+    """
+
+    cells: int = MAX_CELLS
+    every: int = 1
+    calm: bool = True
+    anew: int = 0
+
+
+SPEEDS = {"best": Pace(), "fast": Pace(60, 2)}
 
 
 class Matted(NamedTuple):
@@ -26,7 +48,11 @@ class Matted(NamedTuple):
 
 
 def frames(
-    matting: AlphaMatting, pictures: Iterable[np.ndarray], *, calm: bool = True
+    matting: AlphaMatting,
+    pictures: Iterable[np.ndarray],
+    *,
+    calm: bool = True,
+    speed: str = "best",
 ) -> Iterator[Matted]:
     """Matte the frames of a film: for people who have a loop of their own.
 
@@ -34,12 +60,13 @@ def frames(
         few at a time, so that any number of them fits into memory. Do not write into them.
     calm: fit each matte to its neighbours, which takes one frame more of delay; False mattes each
         frame by itself
+    speed: ``best``, or ``fast``, in which the network sees frames smaller, and every second one
 
     Raises what :meth:`bshm.Matting.alpha` raises. Closing the generator ends the work.
     """
     with ThreadPoolExecutor(WORKERS) as pool:
         tagged = ((rgb, rgb) for rgb in pictures)
-        for one in looks(pool, matting, tagged, calm):
+        for one in looks(pool, matting, tagged, SPEEDS[speed]._replace(calm=calm)):
             yield Matted(one.tag, matting.second_look(one.look, one.tag))
 
 
@@ -47,15 +74,52 @@ def looks(
     pool: ThreadPoolExecutor,
     matting: AlphaMatting,
     tagged: Iterable[tuple[Any, np.ndarray]],
-    calm: bool,
+    pace: Pace,
     before: State | None = None,
 ) -> Iterator[Steadied]:
     """First looks at frames, each with its tag; unless they are calm there is no state after it."""
-    seen = ahead(pool, lambda item: (item[0], matting.first_look(item[1])), tagged)
-    if calm:
-        yield from steady(seen, before)
+
+    def see(item: tuple[Any, np.ndarray]) -> Look:
+        return matting.first_look(item[1], pace.cells)
+
+    def see_if_due(item: tuple[tuple[Any, np.ndarray], bool]) -> tuple[Any, Look | Glance]:
+        pair, due = item
+        return pair, see(pair) if due else Glance(at_working_size(pair[1], pace.cells))
+
+    if pace.calm:
+        seen = ahead(pool, see_if_due, _due(tagged, pace))
+        for one in steady(seen, see, before):
+            yield one._replace(tag=one.tag[0])
     else:
-        yield from (Steadied(tag, look, None) for tag, look in seen)
+        for tag, look in ahead(pool, lambda pair: (pair[0], see(pair)), tagged):
+            yield Steadied(tag, look, None)
+
+
+def _due(
+    tagged: Iterable[tuple[Any, np.ndarray]], pace: Pace
+) -> Iterator[tuple[tuple[Any, np.ndarray], bool]]:
+    """The same, each with whether the network is to see it: not where nothing moved since."""
+    last: np.ndarray | None = None  # what the network saw, in blocks
+    glances = 0
+    for number, pair in enumerate(tagged):
+        blocks = _blocks(pair[1])
+        if last is None or (pace.anew and number % pace.anew == 0):
+            due = True
+        elif glances < MOST_GLANCES and _same(blocks, last):
+            due = False
+        else:
+            due = glances + 1 >= pace.every
+        last, glances = (blocks, 0) if due else (last, glances + 1)
+        yield pair, due
+
+
+def _same(blocks: np.ndarray, last: np.ndarray) -> bool:
+    return blocks.shape == last.shape and float(cv2.absdiff(blocks, last).max()) < STILL
+
+
+def _blocks(rgb: np.ndarray) -> np.ndarray:
+    size = max(1, rgb.shape[1] // BLOCK), max(1, rgb.shape[0] // BLOCK)
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def ahead(

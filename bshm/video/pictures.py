@@ -15,7 +15,7 @@ from bshm.pipeline import Recipe
 from bshm.scene.background import Picture as Background
 from bshm.video.formats import Format
 from bshm.video.layout import lay_out
-from bshm.video.mattes import WORKERS, ahead, looks
+from bshm.video.mattes import WORKERS, Pace, ahead, looks
 from bshm.video.parts import After
 from bshm.video.reader import Frame
 from bshm.video.scenery import Mood, Scenery, glide
@@ -44,7 +44,7 @@ class Clock(NamedTuple):
 class Maker:
     """What is made of each frame of a film. For one film.
 
-    calm: fit each frame's matte to its neighbours
+    pace: how frames are looked at
     scenery: what people are put on, or None where they are cut out
     """
 
@@ -53,18 +53,18 @@ class Maker:
         matting: AlphaMatting,
         recipe: Recipe,
         form: Format,
-        calm: bool,
+        pace: Pace,
         clock: Clock,
         scenery: Scenery | None = None,
     ) -> None:
         self._matting, self._recipe, self._form = matting, recipe, form
-        self._calm, self._clock, self._scenery = calm, clock, scenery
+        self._pace, self._clock, self._scenery = pace, clock, scenery
 
     def pictures(self, frames: Iterable[Frame], after: After | None = None) -> Iterator[Picture]:
         """Finished frames, from one on after which that was kept."""
         with ThreadPoolExecutor(WORKERS) as pool:
             tagged = ((frame, frame.rgb) for frame in frames)
-            seen = looks(pool, self._matting, tagged, self._calm, after.state if after else None)
+            seen = looks(pool, self._matting, tagged, self._pace, after.state if after else None)
             if self._scenery is None:
                 yield from ahead(pool, self._cut_out, seen)
             else:

@@ -17,7 +17,7 @@ size; the edges are drawn from the frame's own pixels afterwards, so nothing sme
 from __future__ import annotations
 
 import functools
-from typing import Any, Iterable, Iterator, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ ALIKE = 24.0  # levels of 255: a difference of grey that is not trusted at all
 # Weights of the frame before, as it came out, and of the next one, as it was seen, beside 1 for the
 # frame's own look, where they are fully trusted.
 PAST, NEXT = 1.5, 1.0
+DOUBT = 0.02  # weight of a neighbour that is not trusted, where there is nothing else
 SURPRISE = 0.9  # alpha: a next frame that differs by so much is not listened to
 CUT = 0.25  # share: with fewer pixels trusted, this is another scene
 
@@ -42,6 +43,12 @@ class State(NamedTuple):
 
     alpha: np.ndarray
     grey: np.ndarray
+
+
+class Glance(NamedTuple):
+    """A frame that the network does not see: uint8 ``[h, w, 3]``, at the size of looks."""
+
+    seen: np.ndarray
 
 
 class Steadied(NamedTuple):
@@ -67,58 +74,96 @@ class _Way(NamedTuple):
     trust: np.ndarray
 
 
-def steady(looks: Iterable[tuple[Any, Look]], before: State | None = None) -> Iterator[Steadied]:
+_Carried = Tuple[np.ndarray, np.ndarray]  # a neighbour's alpha where its pixels are now, and trust
+
+
+class _Frame(NamedTuple):
+    """A frame that waits for the next one; alpha is None until somebody knows it."""
+
+    tag: Any
+    seen: np.ndarray
+    alpha: np.ndarray | None
+    grey: np.ndarray
+
+
+def steady(
+    looks: Iterable[tuple[Any, Look | Glance]],
+    see: Callable[[Any], Look] | None = None,
+    before: State | None = None,
+) -> Iterator[Steadied]:
     """Looks at the frames of a film, in order, made to fit each other; each comes one frame late.
 
-    looks: pairs of anything and a look at a frame
+    looks: pairs of anything and a look, or a mere glance, at a frame
+    see: gives the look at a frame after all, where a glance is too little; takes the first of
+        the pair
     before: the state after an earlier frame, to go on from there
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    waiting: tuple[Any, Look, np.ndarray] | None = None
+    waiting: _Frame | None = None
     back: _Way | None = None  # from the waiting frame to the one before
     for tag, look in looks:
-        grey = _grey(look.seen)
+        alpha = look.alpha if isinstance(look, Look) else None
+        frame = _Frame(tag, look.seen, alpha, _grey(look.seen))
+        shape = look.seen.shape[:2]
         if waiting is None:
-            back = _ways(flow, grey, before.grey, look.alpha.shape)[0] if before else None
+            back = _ways(flow, frame.grey, before.grey, shape)[0] if before else None
         else:
-            there, here = _ways(flow, waiting[2], grey, look.alpha.shape)
-            done = _settle(waiting, before, back, look.alpha, there)
+            there, here = _ways(flow, waiting.grey, frame.grey, shape)
+            done = _settle(waiting, before, back, frame.alpha, there, see)
             yield done
             before, back = done.state, here
-        waiting = tag, look, grey
+        waiting = frame
     if waiting is not None:
-        yield _settle(waiting, before, back, None, None)
+        yield _settle(waiting, before, back, None, None, see)
 
 
 def _settle(
-    frame: tuple[Any, Look, np.ndarray],
+    frame: _Frame,
     before: State | None,
-    back: Any,
+    back: _Way | None,
     after: np.ndarray | None,
-    ahead: Any,
+    ahead: _Way | None,
+    see: Callable[[Any], Look] | None,
 ) -> Steadied:
     """A waiting frame between the state before it and the look after it, by the ways to both."""
-    tag, look, grey = frame
-    alpha, weight = look.alpha, np.ones_like(look.alpha)
     was = will = None
     if before is not None and back is not None:
-        was = _carry(before.alpha, back)
+        was = _carry(before.alpha, back), back.trust
     if after is not None and ahead is not None:
-        will = _carry(after, ahead)
+        will = _carry(after, ahead), ahead.trust
+    own = frame.alpha
+    if own is None and was is None and will is None:
+        if see is None:
+            raise ValueError("a frame without a look that resembles none beside it")
+        own = see(frame.tag).alpha
+    alpha = _between(was, will) if own is None else _calm(own, was, will)
+    cut = before is not None and back is None
+    return Steadied(frame.tag, Look(alpha, frame.seen), State(alpha, frame.grey), cut)
+
+
+def _between(was: _Carried | None, will: _Carried | None) -> np.ndarray:
+    """Alpha of a frame that was not looked at: of its neighbours, as far as each is trusted."""
+    known = [one for one in (was, will) if one is not None]
+    shares = [np.maximum(trust, DOUBT) for _, trust in known]
+    weighted = [share * alpha for share, (alpha, _) in zip(shares, known)]
+    return np.sum(weighted, axis=0) / np.sum(shares, axis=0)
+
+
+def _calm(own: np.ndarray, was: _Carried | None, will: _Carried | None) -> np.ndarray:
+    """Alpha of a frame that was looked at, and its neighbours where they are trusted."""
+    alpha, weight = own, np.ones_like(own)
     if was is not None and will is not None:
-        middle = np.maximum(np.minimum(was, will), np.minimum(np.maximum(was, will), alpha))
-        alpha = alpha + np.minimum(back.trust, ahead.trust) * (middle - alpha)
-    own = alpha
+        low, high = np.minimum(was[0], will[0]), np.maximum(was[0], will[0])
+        middle = np.clip(own, low, high)
+        alpha = own = own + np.minimum(was[1], will[1]) * (middle - own)
     if was is not None:
-        share = PAST * back.trust
-        alpha, weight = alpha + share * was, weight + share
+        share = PAST * was[1]
+        alpha, weight = alpha + share * was[0], weight + share
     if will is not None:
         # What is seen for the first time there may be wrong there.
-        share = NEXT * ahead.trust * np.maximum(1 - np.abs(will - own) / SURPRISE, 0)
-        alpha, weight = alpha + share * will, weight + share
-    alpha = np.clip(alpha / weight, 0, 1)
-    cut = before is not None and back is None
-    return Steadied(tag, Look(alpha, look.seen), State(alpha, grey), cut)
+        share = NEXT * will[1] * np.maximum(1 - np.abs(will[0] - own) / SURPRISE, 0)
+        alpha, weight = alpha + share * will[0], weight + share
+    return np.clip(alpha / weight, 0, 1)
 
 
 def _grey(seen: np.ndarray) -> np.ndarray:

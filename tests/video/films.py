@@ -25,7 +25,7 @@ class Keyed:
     class weights:
         name, path = "keyed", __file__
 
-    def first_look(self, rgb):
+    def first_look(self, rgb, cells=0):
         red = rgb[..., 0].astype(int) - rgb[..., 1:].max(axis=2)
         return Look(np.clip((red - 30) / 60, 0, 1).astype(np.float32), rgb)
 
@@ -36,7 +36,7 @@ class Keyed:
 class Everything(Keyed):
     """All of each frame is a person."""
 
-    def first_look(self, rgb):
+    def first_look(self, rgb, cells=0):
         return Look(np.ones(rgb.shape[:2], np.float32), rgb)
 
 

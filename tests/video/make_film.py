@@ -13,9 +13,9 @@ from tests.video import films
 class Slow(films.Keyed):
     """Takes a while for a frame, as a network does."""
 
-    def first_look(self, rgb):
+    def first_look(self, rgb, cells=0):
         time.sleep(0.01)
-        return super().first_look(rgb)
+        return super().first_look(rgb, cells)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def test_going_on_from_a_state_is_the_same_as_never_having_stopped():
     for look in looks[::3]:
         look.alpha[60:100] *= 0.5
     whole = list(steady(enumerate(looks)))
-    rest = list(steady(enumerate(looks[5:], 5), whole[4].state))
+    rest = list(steady(enumerate(looks[5:], 5), before=whole[4].state))
     assert all(np.array_equal(a.look.alpha, b.look.alpha) for a, b in zip(whole[5:], rest))
 
 

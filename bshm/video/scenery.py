@@ -63,6 +63,7 @@ class Scenery:
             self._film = Backdrop(scene.behind.name)
         elif isinstance(scene.behind, (Flat, Gradient, Picture)):
             self._still = background.paint(scene.behind, size, scene.fit)
+        self._still_thumb = _thumb(self._still)
 
     def behind(self, seconds: Fraction) -> Picture | None:
         """The background at a time, which never goes back; None is the frame's own, or nothing."""
@@ -73,9 +74,9 @@ class Scenery:
     def measure(self, rgb: np.ndarray, alpha: np.ndarray, behind: Picture | None) -> Mood:
         """What a frame asks for: uint8 ``[H, W, 3]``, and its matte, float32 ``[H, W]`` in 0-1."""
         blurs = isinstance(self._scene.behind, Blur)
-        shown = Picture(rgb) if blurs else behind
-        if shown is not None:
-            shown = Picture(grids.shrink(shown.rgb, PROBED), shown.alpha)
+        shown = self._still_thumb
+        if blurs or self._film is not None:
+            shown = _thumb(Picture(rgb) if blurs else behind)
         look = compose.estimate(self._scene, rgb, alpha, shown)
         return Mood(look, (compose.feet(alpha) if blurs else None) or NO_GROUND)
 
@@ -120,6 +121,11 @@ def glide(before: Mood | None, now: Mood, seconds: float) -> Mood:
     stood = before.look.place
     where = now.look.place if stood == place.Place() else stood
     return there._replace(look=there.look._replace(place=where))
+
+
+def _thumb(picture: Picture | None) -> Picture | None:
+    """As much of a background as tells its light."""
+    return picture and Picture(grids.shrink(picture.rgb, PROBED), picture.alpha)
 
 
 def _on_black(rgba: np.ndarray) -> np.ndarray:

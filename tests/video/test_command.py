@@ -5,8 +5,9 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from tests.helpers import PORTRAITS, bshm, lines, sample
+from tests.helpers import PORTRAITS, ROOT, bshm, lines, sample
 from tests.video import films
 
 pytestmark = pytest.mark.real_command
@@ -45,6 +46,22 @@ def test_a_film_becomes_a_cutout_with_its_sound(tmp_path, clip):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mov"]
 
 
+@pytest.mark.parametrize("speed", ["best", "fast"])
+def test_a_film_on_a_picture(tmp_path, clip, speed):
+    output, behind = tmp_path / "out.mp4", tmp_path / "green.png"
+    Image.new("RGB", (30, 40), (20, 160, 60)).save(behind)
+    flags = ("--background", behind, "--light", "off", "--speed", speed)
+    done = bshm("video", clip, "-o", output, *flags)
+    assert lines(done.stdout) == [str(output)]
+    was, now = films.read(clip).frames, films.read(output).frames
+    assert len(now) == 4
+    for before, after in zip(was, now):
+        assert np.abs(after[:12, :12].astype(int) - (20, 160, 60)).max() < 12
+        face = np.s_[120:160, 80:110]
+        assert np.abs(after[face].astype(int) - before[face]).mean() < 5
+    assert films.sounds(clip)[0] == films.sounds(output)[0]
+
+
 def test_in_a_pipe(tmp_path, clip):
     with open(str(clip), "rb") as film:
         done = bshm("video", "-", "-o", "-", "--format", "mp4", "--only-alpha", "-q", stdin=film)
@@ -70,6 +87,14 @@ def test_a_damaged_film_is_exit_code_1_and_a_line(tmp_path):
     [
         ([], 2, "expected one film"),
         (["a.mp4", "-i", "b.mp4"], 2, "expected one film"),
+        (
+            ["a.mp4", "--only-alpha", "--background", "red"],
+            2,
+            "--only-alpha writes the matte alone",
+        ),
+        (["a.mp4", "--light", "0.5"], 2, "--light follows a background"),
+        (["a.mp4", "--background", str(ROOT / "image-matting")], 2, "one picture or film, got 2"),
+        (["a.mp4", "--background", str(ROOT / "Makefile")], 1, "Makefile: is text, not an image"),
         (["missing.mp4", "-o", "o.mp4"], 1, "missing.mp4: cannot be read"),
         ([PORTRAITS[0], "-o", "o.xyz"], 1, "o.xyz: its ending is none of .webm"),
     ],

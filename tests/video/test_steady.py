@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bshm import Matting
-from bshm.matting import Look
+from bshm.matting import Look, at_working_size
 from bshm.video import frames
 from bshm.video.steady import steady
 from tests.helpers import sample
@@ -116,6 +116,61 @@ def test_frames_one_by_one_are_the_mattes_of_photos():
     with Matting(weights="bshm-lite") as matting:
         for (_, alpha), picture in zip(frames(matting, pictures, calm=False), pictures):
             assert np.array_equal(alpha, matting.alpha(picture))
+
+
+class Counting(films.Keyed):
+    """Counts the frames that it looks at."""
+
+    def __init__(self):
+        self.looked, self.cells = 0, set()
+
+    def first_look(self, rgb, cells=0):
+        self.looked += 1
+        self.cells.add(cells)
+        return super().first_look(at_working_size(rgb, cells))
+
+    def second_look(self, look, rgb):
+        return cv2.resize(look.alpha, rgb.shape[1::-1])
+
+
+def moving(number):
+    """A textured red square that moves over a texture, and where it is."""
+    rgb = TEXTURE[:96, :128] // 3
+    square = np.zeros((96, 128), bool)
+    square[24:72, 20 + number : 68 + number] = True
+    red = np.roll(TEXTURE[100:196, 100:228], number, axis=1)
+    return np.where(square[..., None], red * (0.2, 0, 0) + (200, 20, 20), rgb).astype(
+        np.uint8
+    ), square
+
+
+def test_fast_looks_at_every_second_frame_and_those_between_follow():
+    matting = Counting()
+    pictures = [moving(number) for number in range(21)]
+    mattes = list(frames(matting, (rgb for rgb, _ in pictures), speed="fast"))
+    assert matting.looked == 11 and max(matting.cells) == 60
+    for (rgb, alpha), (picture, square) in zip(mattes, pictures):
+        assert np.array_equal(rgb, picture)
+        assert np.abs(alpha - square).mean() < 0.02
+
+
+def test_where_nothing_moves_the_network_looks_less_often():
+    noise = np.random.default_rng(3)
+    rgb, square = moving(0)
+    still = [np.clip(rgb + noise.normal(0, 3, rgb.shape), 0, 255).astype(np.uint8)] * 16
+    matting = Counting()
+    for _, alpha in frames(matting, still):
+        assert np.abs(alpha - square).mean() < 0.02
+    assert matting.looked == 4
+
+
+def test_a_frame_that_is_only_glanced_at_is_looked_at_where_it_resembles_no_other():
+    pictures = [np.ascontiguousarray(np.rot90(TEXTURE // 3, n)[:96, :128]) for n in (0, 1, 2)]
+    pictures[1][30:60, 30:60] = (230, 20, 20)
+    matting = Counting()
+    alphas = [alpha for _, alpha in frames(matting, pictures, speed="fast")]
+    assert matting.looked == 3
+    assert alphas[1][35:55, 35:55].min() > 0.9 and alphas[0].max() < 0.1
 
 
 def test_what_goes_wrong_in_a_frame_is_raised_to_the_loop():

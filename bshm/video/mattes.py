@@ -37,7 +37,7 @@ class Pace(NamedTuple):
     anew: int = 0
 
 
-SPEEDS = {"best": Pace(), "fast": Pace(60, 2)}
+SPEEDS = {"best": Pace(), "fast": Pace(80, 2)}
 
 
 class Matted(NamedTuple):

@@ -24,7 +24,7 @@ import numpy as np
 
 from bshm.matting import Look
 
-FLOW_SIDE = 384  # pixels: the longer side of the pictures whose motion is sought
+FLOW_SIDE = 512  # pixels: the longer side of the pictures whose motion is sought
 MEET = 1.0  # pixels of those: motion there and back that misses by so much is not trusted at all
 ALIKE = 24.0  # levels of 255: a difference of grey that is not trusted at all
 # Weights of the frame before, as it came out, and of the next one, as it was seen, beside 1 for the

@@ -148,7 +148,7 @@ def test_fast_looks_at_every_second_frame_and_those_between_follow():
     matting = Counting()
     pictures = [moving(number) for number in range(21)]
     mattes = list(frames(matting, (rgb for rgb, _ in pictures), speed="fast"))
-    assert matting.looked == 11 and max(matting.cells) == 60
+    assert matting.looked == 11 and max(matting.cells) == 80
     for (rgb, alpha), (picture, square) in zip(mattes, pictures):
         assert np.array_equal(rgb, picture)
         assert np.abs(alpha - square).mean() < 0.02

@@ -107,6 +107,10 @@ class AlphaMatting:
         with self._turn:
             return self._first_look(rgb, cells)
 
+    def glance(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> np.ndarray:
+        """What the network would see of a photo: uint8 ``[h, w, 3]``, as large as a first look."""
+        return _at_working_size(rgb, cells)
+
     def second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
         """Matte of a photo from the first look at it: people small in the frame closer, edges anew.
 
@@ -134,7 +138,7 @@ class AlphaMatting:
 
     def _look(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> Look:
         """A look at a photo or at a part of one."""
-        small = at_working_size(rgb, cells)
+        small = _at_working_size(rgb, cells)
         return Look(closer_look.drop_specks(self._engine.alpha(small)), small)
 
     def warm_up(self) -> None:
@@ -195,7 +199,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def at_working_size(rgb: np.ndarray, cells: int = MAX_CELLS) -> np.ndarray:
+def _at_working_size(rgb: np.ndarray, cells: int = MAX_CELLS) -> np.ndarray:
     """A photo as the network sees it: uint8 ``[h, w, 3]``."""
     height, width = working_size(rgb.shape[0], rgb.shape[1], cells)
     shrinks = height * width < rgb.shape[0] * rgb.shape[1]

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple, TypeVar
 import cv2
 import numpy as np
 
-from bshm.matting import MAX_CELLS, AlphaMatting, Look, at_working_size
+from bshm.matting import MAX_CELLS, AlphaMatting, Look
 from bshm.video.steady import Glance, State, Steadied, steady
 
 WORKERS = 2  # frames that are worked on at once, beside the one that is read or written
@@ -84,7 +84,7 @@ def looks(
 
     def see_if_due(item: tuple[tuple[Any, np.ndarray], bool]) -> tuple[Any, Look | Glance]:
         pair, due = item
-        return pair, see(pair) if due else Glance(at_working_size(pair[1], pace.cells))
+        return pair, see(pair) if due else Glance(matting.glance(pair[1], pace.cells))
 
     if pace.calm:
         seen = ahead(pool, see_if_due, _due(tagged, pace))

@@ -181,8 +181,10 @@ def _in_store(named: str, recursive: bool, limit: int) -> Iterator[Source]:
     """What an address in a store means: a file, a folder or a pattern."""
     place = stores.Place(named)
     try:
-        if glob.has_magic(named):
+        # What is there by that very name is meant literally.
+        if glob.has_magic(named) and not stores.exists(place):
             entries, code = stores.match(place), "not_found"
+            reason = "nothing matches this pattern"
         else:
             single = stores.find(place)
             if single:
@@ -190,6 +192,7 @@ def _in_store(named: str, recursive: bool, limit: int) -> Iterator[Source]:
                 return
             entries = stores.walk(place, recursive)
             code = "no_photos" if recursive else "no_photos_here"
+            reason = "no photos in this folder (%s)" % " ".join(EXTENSIONS)
         empty = True
         for entry in entries:
             if _is_photo_name(entry.place.address):
@@ -197,9 +200,6 @@ def _in_store(named: str, recursive: bool, limit: int) -> Iterator[Source]:
                 yield _stored(entry._replace(parent=parent), limit, listed=True)
                 empty = False
         if empty:
-            reason = "no photos in this folder (%s)" % " ".join(EXTENSIONS)
-            if code == "not_found":
-                reason = "nothing matches this pattern"
             yield _unreadable(named, reason, code)
     except InputError as error:
         yield _unreadable(named, error.reason, error.code)

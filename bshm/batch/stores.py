@@ -93,6 +93,12 @@ class Entry(NamedTuple):
     state: str
 
 
+def exists(place: Place) -> bool:
+    """Whether a file or folder of this very name is there. Raises InputError."""
+    with _reaching(place, InputError) as (fs, path):
+        return fs.exists(path)
+
+
 def find(place: Place) -> Entry | None:
     """The file of this name, or None where a folder is. Raises InputError: nothing is there."""
     with _reaching(place, InputError) as (fs, path):
@@ -110,10 +116,13 @@ def walk(place: Place, deep: bool) -> Iterator[Entry]:
     Raises InputError.
     """
     with _reaching(place, InputError) as (fs, root):
+        begin = len(root.rstrip("/")) + 1
         for info in _infos(fs, root, deep):
-            below = PurePosixPath(posixpath.relpath(info["name"], root))
-            if not any(part.startswith(".") for part in below.parts):
-                yield Entry(place / below, PurePath(below.parent), _state(info))
+            below = info["name"][begin:]  # as it is: to S3, a//b is another name than a/b
+            parts = PurePosixPath(below).parts
+            if not any(part.startswith(".") for part in parts):
+                found = Place("%s/%s" % (place.address.rstrip("/"), below))
+                yield Entry(found, PurePath(*parts[:-1]), _state(info))
 
 
 def match(pattern: Place) -> Iterator[Entry]:

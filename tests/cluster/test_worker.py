@@ -103,6 +103,28 @@ def test_a_worker_is_killed_in_mid_shard_and_another_one_does_the_shard(made, tm
     assert files == sorted(path.with_suffix(".png").name for path in photos_in(tmp_path))
 
 
+def test_in_a_store_what_is_done_is_known_by_one_request_a_shard(bucket, photo, monkeypatch):
+    from bshm.cluster.worker import Worker
+
+    for number in range(6):
+        bucket.pipe("photos/in/%d.jpg" % number, photo)
+    known = {"folder": "s3://photos/out", "sha256": SHA256, "size": 64}
+    first = plan("s3://photos/in", **known)
+    assert statuses(Worker(first).do(next(first.shards()))) == ["done"] * 6
+    again = plan("s3://photos/in", skip_existing=True, **known)
+    shard = next(again.shards())
+    asked = []
+    call = type(bucket)._call_s3
+
+    async def counted(self, method, *arguments, **options):
+        asked.append(method)
+        return await call(self, method, *arguments, **options)
+
+    monkeypatch.setattr(type(bucket), "_call_s3", counted)
+    assert statuses(Worker(again).do(shard)) == ["skipped"] * 6
+    assert asked == ["get_object"]
+
+
 def photos_in(folder):
     return [path for path in (folder / "in").iterdir() if path.name != "broken.jpg"]
 

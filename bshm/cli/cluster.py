@@ -68,14 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = flags.parser(
         "cluster",
         DESCRIPTION,
-        parents=[
-            cut_flags.photo_flags(),
-            cut_flags.result_flags(),
-            form.form_flags(),
-            scene_flags.scene_flags(),
-            flags.model_flags(),
-            flags.volume_flags(),
-        ],
+        parents=cut_flags.all_flags(),
         epilog=EPILOG,
     )
     add = parser.add_argument_group("cluster").add_argument

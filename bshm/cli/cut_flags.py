@@ -38,20 +38,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser = flags.parser(
         "",
         "Cut people out of photos: RGBA PNGs with soft hair and clean edges.",
-        parents=[
-            photo_flags(),
-            result_flags(),
-            form.form_flags(),
-            form.file_flags(),
-            scene_flags.scene_flags(),
-            flags.model_flags(),
-            flags.volume_flags(),
-        ],
+        parents=all_flags(),
         usage=USAGE,
         epilog=EPILOG % "\n".join("  bshm %-9s %s" % command for command in COMMANDS.items()),
     )
     parser.add_argument("--version", action="version", version="bshm " + __version__)
     return parser
+
+
+def all_flags() -> list[argparse.ArgumentParser]:
+    """Whatever ``bshm cut`` takes; the parents of the parsers that do the same."""
+    return [
+        photo_flags(),
+        result_flags(),
+        form.form_flags(),
+        form.file_flags(),
+        scene_flags.scene_flags(),
+        flags.model_flags(),
+        flags.volume_flags(),
+    ]
 
 
 def photo_flags() -> argparse.ArgumentParser:

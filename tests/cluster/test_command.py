@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 
 import pytest
 
-from bshm.cli import cluster
+from bshm.cli import cluster, cut_flags, form, scene_flags
 from bshm.errors import BshmError
 from tests.helpers import PORTRAITS
 
@@ -27,6 +28,32 @@ def test_wrong_usage_is_code_2(arguments, words, capsys):
     with pytest.raises(SystemExit) as left:
         cluster.run(arguments)
     assert left.value.code == 2 and words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        [],
+        ["--background", str(PORTRAITS[0]), "--shadow", "auto"],
+        ["--background", str(PORTRAITS[0].parent)],
+        ["--background", "blur", "--format", "jpeg", "--quality", "80"],
+    ],
+)
+def test_flags_make_a_plan_that_means_the_same_elsewhere(scene):
+    pytest.importorskip("ray")
+    from bshm.cluster.job import Pool
+
+    parser = cluster._parser()
+    args = cut_flags.parse(parser, [*map(str, PORTRAITS), "-d", "out", *scene])
+    recipes = scene_flags.read_recipes(args, parser, form.recipe(args, parser))
+    plan = cluster._plan(args, recipes, Pool(1, 1, 0))
+    sent = pickle.loads(pickle.dumps(plan))
+    [shard] = plan.shards()
+    states = [plan.state(job, plan.recipe(place)) for place, job in enumerate(shard.jobs)]
+    assert states == [
+        sent.state(job, sent.recipe(place)) for place, job in enumerate(next(sent.shards()).jobs)
+    ]
+    assert plan.weights == "bshm-lite" and len(plan.sha256) == 64 and plan.device == "cpu"
 
 
 def test_what_is_missing_is_named_in_one_line(monkeypatch):

@@ -214,12 +214,15 @@ class _Task:
         with collect(self.timings):
             self.matted.append((photo, matting.alpha(photo.rgb)))
 
+    def _finish(self) -> Cutout:
+        photo, alpha = self.matted.pop()
+        with collect(self.timings):
+            return pipeline.finish(photo, alpha, self.recipe)
+
     def write(self) -> Result:
         """Finish what was matted, encode and write it; the result either way."""
         try:
-            photo, alpha = self.matted.pop()
-            with collect(self.timings):
-                cutout = pipeline.finish(photo, alpha, self.recipe)
+            cutout = self._finish()
             with collect(self.timings), measure("write"):
                 if self.job.matte:
                     matte = Cutout(cutout.matte).encode(mark=self.matte_mark)

@@ -1,9 +1,9 @@
-"""The Python interface: a photo in whatever form one has it -> its cutout.
+"""The Python interface: a photo, as a path, bytes, a picture or an array -> its cutout.
 
 >>> import bshm
 >>> bshm.cutout("photo.jpg").save("cutout.png")
 
-A `Matting` of one's own is for settings of one's own, and ends when one says so.
+Make a `Matting` of your own to choose its settings, and to close it when you like.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _is_picture(image: object) -> bool:
 
 
 def _photo(image: Any, name: str, max_pixels: int) -> Photo:
-    """A photo from all that users have but paths and files."""
+    """A photo from what `_read` gives."""
     if isinstance(image, (bytes, bytearray, memoryview)):
         return decode(bytes(image), name, max_pixels)
     if _is_picture(image):
@@ -139,7 +139,7 @@ def _photo(image: Any, name: str, max_pixels: int) -> Photo:
 
 
 def _from_array(pixels: np.ndarray) -> Photo:
-    """Of RGB, RGBA or grey."""
+    """A photo from an array of RGB, RGBA or grey. Raises ValueError."""
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or channels not in (1, 3, 4):
         found = "%s %s" % (pixels.dtype, list(pixels.shape))

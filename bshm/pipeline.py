@@ -74,8 +74,9 @@ class Recipe:
 
     def fingerprint(self) -> str:
         """A text that differs between recipes whose results differ."""
-        same = ("max_pixels", "scene", "scene_icc", "read_picture")
-        results = [each.name for each in fields(self) if each.name not in same]
+        # What changes no result, and the scene, which has a fingerprint of its own.
+        left_out = ("max_pixels", "scene", "scene_icc", "read_picture")
+        results = [each.name for each in fields(self) if each.name not in left_out]
         words = ["%s=%s" % (name, getattr(self, name)) for name in results]
         return " ".join([*words, "scene=" + self.scene.fingerprint()] if self.scene else words)
 

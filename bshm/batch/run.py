@@ -76,7 +76,7 @@ def do_one(job: Job, matting: AlphaMatting, recipe: Recipe, skip_existing: bool 
     """Do one job, one step after the other. Whatever one photo meets is in the result."""
     task = _Task(job, recipe)
     try:
-        known = task.known(OverwriteGuard([job]), skip_existing)
+        known = task.early_result(OverwriteGuard([job]), skip_existing)
         if known:
             return known
         task.matte(task.decode(task.read()), matting)
@@ -187,8 +187,8 @@ class _Task:
         # A photo and its alpha on the way to `write`, which takes them out: they may be large.
         self.matted: list[tuple[Photo, np.ndarray]] = []
 
-    def known(self, guard: OverwriteGuard, skip_existing: bool) -> Result | None:
-        """The result where nothing is to be read for it."""
+    def early_result(self, guard: OverwriteGuard, skip_existing: bool) -> Result | None:
+        """The result where the photo is not even read: refused, or done by an earlier run."""
         try:
             guard.check(self.job)
         except BshmError as error:
@@ -316,7 +316,7 @@ class _Reader:
             yield decoding.popleft()
 
     def _fetch(self, task: _Task) -> _Fetched:
-        known = task.known(self.guard, self.skip_existing)
+        known = task.early_result(self.guard, self.skip_existing)
         if known or task.job.source.kind is Kind.FILE:  # files may be large
             return _Fetched(task, None, known)
         return _Fetched(task, self._submit(self.fetchers, task.read))

@@ -35,11 +35,11 @@ class Limits(NamedTuple):
 LIMITS = Limits()
 
 
-class _Trouble(Exception):
-    """What may be over soon: str() is the reason.
+class _PassingFailure(Exception):
+    """A failure that another try may overcome; str() is the reason.
 
-    pause_s: what the server asks to wait
-    asked: that in the server's own words
+    pause_s: seconds that the server asks to wait
+    asked: the same in its own words
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class Web:
         for tried in range(self.limits.retries + 1):
             try:
                 return self._try(url, name, deadline)
-            except _Trouble as trouble:
-                reason, code, retry_after = str(trouble), trouble.code, trouble.pause_s or 0
+            except _PassingFailure as failure:
+                reason, code, retry_after = str(failure), failure.code, failure.pause_s or 0
                 pause = max(retry_after, self.limits.backoff_s * 2**tried)
                 if retry_after > self.limits.retry_after_s:
-                    reason += " and asks to wait " + trouble.asked
+                    reason += " and asks to wait " + failure.asked
                     break
                 if time.monotonic() + pause > deadline:
                     break
@@ -132,12 +132,12 @@ class Web:
                 problem = "the SOCKS proxy that is set needs the package PySocks"
             raise InputError(problem, name, "not_fetched") from error
         except requests.exceptions.ChunkedEncodingError as error:
-            raise _Trouble("the download broke off") from error
+            raise _PassingFailure("the download broke off") from error
         except (OSError, HTTPError, ValueError) as error:  # requests' own errors are OSErrors
             cause = without_secrets_in(root_cause(error).replace(url, name))
             reason = "cannot be fetched: %s" % printable(cause)
-            if _may_pass(error):
-                raise _Trouble(reason) from error
+            if _worth_another_try(error):
+                raise _PassingFailure(reason) from error
             raise InputError(reason, name, "not_fetched") from error
         finally:
             self.idle.append(session)
@@ -155,7 +155,7 @@ class Web:
             if response.status_code >= 500 or (response.status_code == 429 and pause is not None):
                 asked = printable(response.headers.get("Retry-After", ""))[:80]
                 asked = asked + " s" if asked.isdigit() else "until " + asked
-                raise _Trouble("the server says " + status_line, pause, "http_error", asked)
+                raise _PassingFailure("the server says " + status_line, pause, "http_error", asked)
             raise InputError("the server says " + status_line, name, "http_error")
         declared = re.fullmatch(r"[0-9]{1,18}", response.headers.get("Content-Length", ""))
         if declared and int(declared.group()) > limit:
@@ -170,7 +170,7 @@ class Web:
                 raise self._late(name)
         # Bytes on the wire, not those of `parts`: a server may have compressed them unasked.
         if declared and response.raw.tell() < int(declared.group()):
-            raise _Trouble("the download broke off")
+            raise _PassingFailure("the download broke off")
         return b"".join(parts)
 
     def _late(self, name: str) -> InputError:
@@ -199,8 +199,8 @@ def _asks_to_wait(response: requests.Response) -> float | None:
         return None
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether it was a failed connection. One that was silent for long has had its time."""
+def _worth_another_try(error: Exception) -> bool:
+    """Whether a connection failed. One that was silent for long has had its time."""
     import requests
     from urllib3.exceptions import ReadTimeoutError
 

@@ -33,7 +33,7 @@ def parser(
 
 
 class _Parser(argparse.ArgumentParser):
-    """Help is on stdout whole, or that is an error; complaints show no secrets and no orders."""
+    """Help reaches stdout whole or raises; complaints hide secrets and control characters."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is sys.stdout:

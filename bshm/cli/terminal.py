@@ -90,7 +90,7 @@ def say(line: str) -> None:
 
 
 def print_path(path: object, end: str = "\n") -> None:
-    """A path for stdout, as it is, also one that is not text; a terminal is not told its orders."""
+    """A path for stdout, as it is, even if it is no text; a terminal gets no control characters."""
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     print_text(printable(str(path)) if on_terminal else str(path), end)
 

@@ -40,7 +40,7 @@ _DECODER_ERRORS = (
     zlib.error,  # PNG text and profiles
 )
 
-# Exif orientation -> what makes the stored picture upright, as Pillow's Image.transpose counts.
+# Exif orientation -> the method of Pillow's Image.transpose that makes the stored picture upright.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 STRIPE_PIXELS = 1 << 18  # pixels handled at a time, so that no second whole picture is made
 

@@ -101,8 +101,8 @@ class AlphaMatting:
 
         cells: of 64 × 64 pixels, that the network sees at most; fewer take less time
 
-        Takes and raises the same as :meth:`alpha`. Whoever knows more of the photo, as of a frame
-        that follows others, may change what was seen before the second step.
+        Takes and raises the same as :meth:`alpha`. A caller that knows more than one photo shows,
+        as of a film's frames, may change the look before the second step.
         """
         with self._turn:
             return self._first_look(rgb, cells)
@@ -112,7 +112,7 @@ class AlphaMatting:
         return _at_working_size(rgb, cells)
 
     def second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
-        """Matte of a photo from the first look at it: people small in the frame closer, edges anew.
+        """The second step of `alpha`: look closer at small people, bring edges to full size.
 
         Takes the photo, returns and raises the same as :meth:`alpha`.
         """
@@ -169,7 +169,7 @@ class AlphaMatting:
 
 
 class _Elsewhere(engines.Engine):
-    """In place of an engine that stayed with the parent process: its threads are not here."""
+    """In a forked process, in place of the parent's engine, whose threads are not here."""
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
         raise DeviceError(

@@ -23,8 +23,9 @@ import numpy as np
 
 from bshm.planes import bounds, split
 
-SNAP = 1.5 / 255  # alpha: closer to 0 or 1 is 0 or 1, for an answer in 8 bits is off by a level
-STRETCH = 0.5 / 255  # alpha: the same for results, which only have to survive rounding to 8 bits
+# alpha: values this near to 0 or 1 become that, for the network's 8 bits may be off by a level
+SNAP = 1.5 / 255
+STRETCH = 0.5 / 255  # alpha: the same of results, which only have to survive rounding to 8 bits
 BLOCK = 128  # working-size pixels: the planes of a block stay in the processor's cache
 # Photo and working-size pixels, rows and columns. In larger tiles BLAS would share a product out to
 # threads, which costs more than it saves where they are busy.

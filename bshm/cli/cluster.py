@@ -40,12 +40,12 @@ the same files.
 
 def run(arguments: list[str]) -> int:
     """Cut out the photos that the arguments name, on a cluster; the exit code."""
+    parser = _parser()
+    args = cut_flags.parse(parser, arguments)  # its help needs no package
     missing = [name for name in PACKAGES if not importlib.util.find_spec(name)]
     if sys.version_info < (3, 10) or missing:
         reason = "the cluster needs Python 3.10 or newer and: " + install_extra("cluster")
         raise BshmError(reason, code="extra_missing")
-    parser = _parser()
-    args = cut_flags.parse(parser, arguments)
     _refuse_what_is_one_machines(args, parser)
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()

@@ -1,4 +1,4 @@
-"""A local cluster for the tests that need one: a head without CPUs, and nodes that come and go."""
+"""A local cluster for the tests that need one: a head, and a node that comes and goes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ OBJECT_STORE = 80_000_000  # bytes of each node; the least that Ray takes is 75 
 
 
 class Nodes:
-    """The nodes of the cluster that work."""
+    """The two nodes of the cluster; the head is where this process is."""
 
     def __init__(self, cluster):
-        self.cluster, self.address, self.up = cluster, cluster.address, []
+        self.cluster, self.address, self.other = cluster, cluster.address, None
 
-    def add(self):
-        options = {"num_cpus": 1, "object_store_memory": OBJECT_STORE}
-        self.up.append(self.cluster.add_node(**options))
+    def both(self):
+        """Let both be there, whatever an earlier test did."""
+        if self.other is None:
+            self.other = self.cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
 
     def kill(self):
-        """End one with all that runs on it, at once."""
-        self.cluster.remove_node(self.up.pop(), allow_graceful=False)
+        """End the other one with all that runs on it, at once."""
+        self.cluster.remove_node(self.other, allow_graceful=False)
+        self.other = None
 
 
 @pytest.fixture(scope="session")
@@ -42,20 +44,15 @@ def nodes(s3_server):
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("no_proxy", "*")
         patch.setenv("RAY_worker_niceness", "0")  # beside other work, a nice one hardly gets on
-        head = {"num_cpus": 0, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
+        head = {"num_cpus": 1, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=head)
-        nodes = Nodes(cluster)
-        nodes.add()
-        nodes.add()
         ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-        yield nodes
+        yield Nodes(cluster)
         ray.shutdown()
         cluster.shutdown()
 
 
 @pytest.fixture
 def two_nodes(nodes):
-    """The same, whatever an earlier test did to it."""
-    while len(nodes.up) < 2:
-        nodes.add()
+    nodes.both()
     return nodes

@@ -27,8 +27,6 @@ def url(nodes):
     """The address of the service, ready, with one place for those who wait."""
     from ray import serve
 
-    while len(nodes.up) < 2:
-        nodes.add()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BSHM_QUEUE", "1")
         from bshm.cluster import deployment

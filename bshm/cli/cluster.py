@@ -132,8 +132,6 @@ def _plan(args: argparse.Namespace, recipes: list, pool: Pool) -> Plan:
     device = args.device
     if device == "auto":
         device = "cuda" if pool.gpus else "cpu"
-    if not args.quiet:
-        terminal.say("%s on %s" % (chosen.name, device))
     return Plan(
         inputs=tuple(args.photos),
         folder=args.output_dir,
@@ -159,6 +157,8 @@ def _follow(args: argparse.Namespace, plan: Plan, pool: Pool) -> int:
     from bshm.cluster import job
 
     report = Report(args, None)
+    if not args.quiet:
+        terminal.say("%s on %s" % (plan.weights, plan.device))
     with signals.terminable() as stop_if_asked:
         try:
             for result in _watched(job.run(plan, pool), stop_if_asked):

@@ -102,6 +102,7 @@ def test_every_hint_fits_its_error():
         "would_overwrite_input": "a.jpg: is so; choose another folder with -d",
         "foreign_file": "a.jpg: is so; --force replaces it, -d names another folder",
         "several_people": "a.jpg: is so; --lenient takes the largest",
+        "head_cut_off": "a.jpg: is so; take a photo with room above the head, or --lenient",
         "head_too_small": "a.jpg: is so; take a larger photo, or --lenient",
         "body_cut_off": "a.jpg: is so; take a photo with more around the head, or --lenient",
         "too_many_bytes": "a.jpg: is so; take a smaller --size or a larger --kb",

@@ -27,6 +27,7 @@ HINTS = {
     "would_overwrite_input": "choose another folder with -d",
     "foreign_file": "--force replaces it, -d names another folder",
     "several_people": "--lenient takes the largest",
+    "head_cut_off": "take a photo with room above the head, or --lenient",
     "head_too_small": "take a larger photo, or --lenient",
     "body_cut_off": "take a photo with more around the head, or --lenient",
     "too_many_bytes": "take a smaller --size or a larger --kb",

@@ -118,18 +118,20 @@ def cut(
     """What is in the frame, at its resolution: colours ``[h, w, 3]`` uint8, alpha float32.
 
     Colours are weighted by alpha. Made smaller, pixels are means; made larger, cubic. Beside the
-    photo its last pixels go on, a few of them: `fit` sees to that.
+    photo its last pixels go on as far as `SLACK`; further out nothing is.
     """
     across, down = frame.left / frame.scale, frame.top / frame.scale
     rows = _near(down, size.height / frame.scale, alpha.shape[0])
     columns = _near(across, size.width / frame.scale, alpha.shape[1])
     by = max(1, int(1 / frame.scale))
     planes = _reduced(colours[rows, columns], alpha[rows, columns], by)
+    more = 1 + int(SLACK * size.height / (frame.scale * by))
+    planes = cv2.copyMakeBorder(planes, more, more, more, more, cv2.BORDER_REPLICATE)
     step, half = 1 / (by * frame.scale), 0.5 / frame.scale
     back = np.array(
         [
-            [step, 0, (across + half - columns.start) / by - 0.5],
-            [0, step, (down + half - rows.start) / by - 0.5],
+            [step, 0, (across + half - columns.start) / by - 0.5 + more],
+            [0, step, (down + half - rows.start) / by - 0.5 + more],
         ]
     )
     way = cv2.INTER_CUBIC if frame.scale > 1 else cv2.INTER_LINEAR
@@ -138,7 +140,6 @@ def cut(
         back,
         (size.width, size.height),
         flags=way | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
     )
     level = np.clip(planes[..., 3], 0, 1)
     straight = planes[..., :3] / np.maximum(planes[..., 3:], 1 / 512)

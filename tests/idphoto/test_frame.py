@@ -65,17 +65,27 @@ def test_a_photo_that_ends_early_gets_a_larger_head_within_the_rule():
     assert usual < head.height * where.scale <= wanted.rule.head[2] * wanted.height + 1
 
 
+def test_nothing_is_drawn_out_beside_the_photo():
+    """Who wants a photo of a head that was cut off gets a straight cut, with no streaks above."""
+    alpha = matte("2.png")[80:]
+    size = sizes.parse("1inch")
+    where, _ = frame.fit(alpha, size, lenient=True)
+    _, made = frame.cut(np.zeros((*alpha.shape, 3), np.uint8), alpha, where, size)
+    top = -where.top - 2 * frame.SLACK * size.height
+    assert top > 10 and made[: int(top)].max() < 0.01 and made[int(-where.top) + 2].max() > 0.9
+
+
 @pytest.mark.parametrize("scale", [0.24, 0.5, 1.0, 1.37])
 def test_what_is_cut_stands_where_it_stood(scale):
     """A ramp is its own coordinates: the pixels of the frame must say where they come from."""
     alpha = np.ones((300, 400), np.float32)
     rows, columns = np.mgrid[:300, :400] / np.float32(2)
     ramp = np.dstack([rows, columns, rows]).astype(np.uint8)
-    size = sizes.Size(60, 80, 300)
+    size = sizes.Size(60, 50, 300)
     where = frame.Frame(scale, 30.0, 20.0)
     found, level = frame.cut(ramp, alpha, where, size)
     assert level.min() > 0.999
-    y, x = 40, 30
+    y, x = 25, 30
     there = ((np.array([y + 20, x + 30]) + 0.5) / scale - 0.5) / 2
     assert np.abs(found[y, x, :2] - there).max() <= 1
 

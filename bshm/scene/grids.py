@@ -19,7 +19,13 @@ def grid_size(height: int, width: int) -> tuple[int, int]:
 
 
 def shrink(plane: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Means over cells: any plane ``[H, W, ...]`` at a grid's rows and columns."""
+    """Means over cells: any plane ``[H, W, ...]`` at a grid's rows and columns.
+
+    By halves as long as they come out even, which OpenCV does several times as fast.
+    """
+    while all(was % 2 == 0 and was >= 2 * side for was, side in zip(plane.shape, size)):
+        half = plane.shape[1] // 2, plane.shape[0] // 2
+        plane = cv2.resize(plane, half, interpolation=cv2.INTER_AREA)
     smaller = size[0] < plane.shape[0] or size[1] < plane.shape[1]
     way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return cv2.resize(plane, (size[1], size[0]), interpolation=way)

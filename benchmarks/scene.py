@@ -27,28 +27,35 @@ from benchmarks.measure import load_average, machine
 from benchmarks.pairs import find_pairs, read_alpha, read_photo
 from benchmarks.photos import SIZES, make
 from bshm.matting import edge_colours
-from bshm.scene import background, blur, compose, light, tones
+from bshm.scene import background, blur, compose, grids, light, tones
 from bshm.scene.background import Picture
 from bshm.scene.compose import Scene
 from bshm.scene.shadow import Wish
 
 RING = 20  # pixels around the person
 ROUNDS = 7  # of each timing; the least is taken
+LEAST = 0.05  # share of the photo that a side of the background must have to tell of light
 COVERED = (0.05, 0.75)  # share of the photo: with less or more there is too little to measure
 
 
 class Subject(NamedTuple):
-    """A photo with somebody in it, and the person's own colours."""
+    """A photo with somebody in it."""
 
-    name: str
     rgb: np.ndarray
     alpha: np.ndarray
-    colours: np.ndarray
+
+    def colours(self) -> np.ndarray:
+        """The person's own, free of the background."""
+        return edge_colours.estimate(self.rgb, self.alpha)
 
 
 def subjects(options: argparse.Namespace) -> Iterator[Subject]:
     """Photos in an order that the seed alone decides."""
     pairs, _ = find_pairs(options.images, options.alphas)
+    if options.holdout:
+        from training.split import is_validation
+
+        pairs = [pair for pair in pairs if is_validation(pair.photo.stem)]
     random.Random(options.seed).shuffle(pairs)
     count = 0
     for pair in pairs:
@@ -56,7 +63,7 @@ def subjects(options: argparse.Namespace) -> Iterator[Subject]:
         alpha = cv2.resize(alpha, rgb.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         alpha = np.clip((alpha - 0.04) / 0.92, 0, 1)  # mattes stored as JPEG or WebP are not clean
         if COVERED[0] < alpha.mean() < COVERED[1]:
-            yield Subject(pair.photo.stem, rgb, alpha, edge_colours.estimate(rgb, alpha))
+            yield Subject(rgb, alpha)
             count += 1
         if count == options.limit:
             return
@@ -71,14 +78,6 @@ def perturb(rgb: np.ndarray, chance: random.Random) -> np.ndarray:
     grey = (coded @ tones.LUMA)[..., None]
     coded = grey + (coded - grey) * np.float32(2 ** chance.uniform(-0.4, 0.4))
     return (np.clip(coded, 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def relit(colours: np.ndarray, found: light.Light) -> np.ndarray:
-    """The pointwise part of the light: what can be given back."""
-    lit = cv2.transform(
-        cv2.LUT(colours, light.table(found)[:, None]), light.saturation_matrix(found)
-    )
-    return np.clip(lit + 0.5, 0, 255).astype(np.uint8)
 
 
 def reinhard(
@@ -100,31 +99,37 @@ def light_table(options: argparse.Namespace) -> None:
         on other things
     """
     rows: list[list[float]] = []
-    for number, (_, rgb, alpha, _) in enumerate(subjects(options)):
+    for number, (rgb, alpha) in enumerate(subjects(options)):
         chance = random.Random("%d %d" % (options.seed, number))
-        person, free = alpha > 0.9, alpha < 0.02
         other = perturb(rgb, chance)
-        weight = 1 - alpha
-        side = np.arange(rgb.shape[1]) < rgb.shape[1] / 2
+        person, free = alpha > 0.9, alpha < 0.02
+        # Light is looked for in small pictures, as the product does.
+        size = light.measured(rgb.shape)
+        seen, scene, matte = (grids.shrink(plane, size) for plane in (other, rgb, alpha))
+        side = np.arange(size[1]) < size[1] / 2
         if chance.random() < 0.5:
             side = ~side
-        halves = [weight * part for part in (side, ~side)]
+        around, inside = matte < 0.05, matte > 0.9
 
         def error(found: np.ndarray, truth=rgb, person=person) -> float:
             return float(((found[person].astype(np.float32) - truth[person]) ** 2).mean())
 
-        same = light.estimate(light.probe(other, weight), light.probe(rgb, weight))
-        row = [error(other), error(relit(other, same)), error(reinhard(other, person, rgb, free))]
-        if min((half > 0.95).mean() for half in halves) > 0.05:
-            apart = light.estimate(light.probe(other, halves[0]), light.probe(rgb, halves[1]))
-            row.append(error(relit(other, apart)))
-        else:
-            row.append(np.nan)
+        row = [error(other), error(reinhard(other, person, rgb, free))]
+        for old, new in ((around, around), (around & side, around & ~side)):
+            if min(old.mean(), new.mean()) < LEAST or not inside.any():
+                row += [np.nan, np.nan]
+                continue
+            probes = light.probe(seen, old), light.probe(scene, new)
+            told = light.between(seen[old], scene[new], seen[inside])
+            for found in (light.estimate(*probes), told):
+                row.append(error((light.relit(other, found) + 0.5).astype(np.uint8)))
         rows.append(row)
     table = np.array(rows)
-    print("%d photos" % len(table))
+    print("%d photos, %d with two sides" % (len(table), (~np.isnan(table[:, -1])).sum()))
     print("%-26s %8s %8s %10s %12s" % ("", "fMSE", "PSNR", "fMSE ratio", "made worse"))
-    for name, column in (("perturbed", 0), ("bshm, same", 1), ("bshm, halves", 3), ("Reinhard", 2)):
+    names = ("changed", "Reinhard", "closed form, same", "network, same",
+             "closed form, halves", "network, halves")  # fmt: skip
+    for column, name in enumerate(names):
         known = ~np.isnan(table[:, column])
         before, after = table[known, 0], table[known, column]
         print(
@@ -154,7 +159,8 @@ def halo_table(options: argparse.Namespace) -> None:
     files = sorted(options.backgrounds.iterdir())
     rows = []
     with Matting() as matting:
-        for number, (_, _, alpha, colours) in enumerate(subjects(options)):
+        for number, subject in enumerate(subjects(options)):
+            alpha, colours = subject.alpha, subject.colours()
             chance = random.Random("%d %d" % (options.seed, number))
             ring = _ring(alpha)
             if not ring.any():
@@ -215,7 +221,8 @@ def space_table(options: argparse.Namespace) -> None:
     files = sorted(options.backgrounds.iterdir())
     rows = []
     with Matting() as matting:
-        for number, (_, _, alpha, colours) in enumerate(subjects(options)):
+        for number, subject in enumerate(subjects(options)):
+            alpha, colours = subject.alpha, subject.colours()
             chance = random.Random("%d %d" % (options.seed, number))
             first, second = (
                 background.paint(
@@ -310,7 +317,8 @@ def sheet(options: argparse.Namespace) -> None:
     files = sorted(options.backgrounds.iterdir())
     tiles = []
     options.limit = min(options.limit, 24)
-    for number, (_, rgb, alpha, colours) in enumerate(subjects(options)):
+    for number, subject in enumerate(subjects(options)):
+        rgb, alpha, colours = *subject, subject.colours()
         chance = random.Random("%d %d" % (options.seed, number))
         picture = Picture(read_photo(chance.choice(files)))
         pair = [
@@ -351,6 +359,9 @@ def main() -> None:
         if folders:
             command.add_argument("--limit", type=int, default=200, help="photos (default: 200)")
             command.add_argument("--seed", type=int, default=0)
+            command.add_argument(
+                "--holdout", action="store_true", help="only photos never trained on"
+            )
         else:
             command.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["1080p", "8K"])
         command.set_defaults(call=call)

@@ -123,15 +123,16 @@ def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture |
     """The numbers of a look. ``behind`` as `paint` makes it."""
     where = place.estimate(alpha, scene.position, scale=scene.scale)
     thumb = _thumb(alpha)
+    near = None if behind is None else grids.shrink(behind.rgb, grids.grid_size(*alpha.shape))
     lit = light.Light()
     strength = scene.light
     if strength is None:
         strength = 0.0 if isinstance(scene.behind, PLAIN) else 1.0
-    if behind is not None and strength and not isinstance(scene.behind, Blur):
-        lit = light.estimate(light.probe(rgb, 1 - thumb), light.probe(behind.rgb), strength)
+    if near is not None and strength and not isinstance(scene.behind, Blur):
+        lit = light.fit(rgb, thumb, near, strength)
     if scene.shadow.kind == "none":
         return Look(where, lit, shadow.Shadow())
-    opaque = behind.rgb if behind is not None and behind.alpha is None else None
+    opaque = near if behind is not None and behind.alpha is None else None
     there = place.move(thumb, _scaled(where, alpha))
     return Look(where, lit, shadow.estimate(scene.shadow, there, lit, opaque))
 
@@ -290,6 +291,9 @@ def _opaque_tile(
     least, most = maps.cover(tile)
     shade = maps.shade(tile) if least < 1 else None
     if most <= 0 and shade is None:
+        return
+    if shade is None and not maps.changes:
+        out[tile] = cv2.blendLinear(colours[tile], out[tile], near, 1 - near)
         return
     mixed: np.ndarray = out[tile].astype(np.float32)
     if shade is not None:

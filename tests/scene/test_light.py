@@ -15,7 +15,7 @@ SKIN = [  # sRGB, from very light to very dark, warm and cool
 ]  # fmt: skip
 
 
-def _lit(colour, found):
+def lit(colour, found):
     table, matrix = light.table(found), light.saturation_matrix(found)
     return np.clip(matrix @ [table[value, c] for c, value in enumerate(colour)], 0, 255)
 
@@ -49,8 +49,8 @@ def test_darker_warmer_and_cooler_scenes_are_followed():
     cooler = light.estimate(old, light.probe(_scene((0.45, 0.6, 0.7))))
     assert warmer.warmth > 0.1 and cooler.warmth < -0.1
     grey = (128, 128, 128)
-    assert _lit(grey, warmer)[0] > _lit(grey, warmer)[2] + 4
-    assert _lit(grey, cooler)[2] > _lit(grey, cooler)[0] + 4
+    assert lit(grey, warmer)[0] > lit(grey, warmer)[2] + 4
+    assert lit(grey, cooler)[2] > lit(grey, cooler)[0] + 4
 
 
 def test_leaves_are_no_light():
@@ -75,7 +75,7 @@ def test_skin_stays_skin_in_any_light():
         assert abs(found.exposure) <= 0.65 and abs(found.tint) <= 0.05
         assert abs(found.warmth) <= 0.25 and abs(found.contrast) <= 0.15
         for colour in SKIN:
-            red, green, blue = _lit(colour, found)
+            red, green, blue = lit(colour, found)
             assert red >= green >= blue - 0.5, (colour, found)
             hue = colorsys.rgb_to_hsv(red, green, blue)[0] * 360
             before = colorsys.rgb_to_hsv(*colour)[0] * 360
@@ -121,5 +121,5 @@ def test_black_and_white_stays_black_and_white():
     grey = np.repeat(_scene((0.6, 0.6, 0.6))[..., :1], 3, 2)
     found = light.estimate(light.probe(grey), light.probe(_scene((0.9, 0.6, 0.3))))
     assert found.exposure and not (found.warmth or found.tint or found.saturation)
-    red, green, blue = _lit((90, 90, 90), found)
+    red, green, blue = lit((90, 90, 90), found)
     assert abs(red - green) < 0.1 and abs(green - blue) < 0.1

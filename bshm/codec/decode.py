@@ -263,4 +263,8 @@ def _to_rgb(mode: str, profile: tuple[str, bytes]) -> tuple[Callable, bytes | No
             )
             return lambda stripe: transform.apply(stripe.convert(source)), None
     keeps = space == "RGB" and mode != "CMYK"
-    return lambda stripe: stripe.convert("RGB"), icc if keeps else None
+    return _as_rgb, icc if keeps else None
+
+
+def _as_rgb(stripe: Any) -> Any:
+    return stripe if stripe.mode == "RGB" else stripe.convert("RGB")  # which would copy it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from bshm import planes
 from bshm.pictures import Box
 
 SMALL = 0.3  # share of the frame: a smaller group of people gets a closer look
@@ -21,10 +22,11 @@ def drop_specks(alpha: np.ndarray) -> np.ndarray:
     A spot is whatever hangs together above one twentieth. Raised hands and hats hang together
     with their people; flags and lamps behind them do not.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.05).astype(np.uint8))
+    # Without statistics, which take eight times as long and are seldom needed.
+    count, labels = cv2.connectedComponents((alpha > 0.05).astype(np.uint8))
     if count <= 2:  # the background and one group
         return alpha
-    areas = stats[:, cv2.CC_STAT_AREA]
+    areas = np.bincount(labels.ravel())
     keep = areas >= SPECK * areas[1:].max()
     keep[0] = True  # what is fainter than the threshold, next to a person or nowhere
     return np.where(keep[labels], alpha, np.float32(0))
@@ -39,11 +41,17 @@ def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
     height, width = shape
     if height * width <= alpha.size * 1.2:
         return []
-    count, _, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.5).astype(np.uint8))
+    people = (alpha > 0.5).astype(np.uint8)
+    around = planes.box(people)
+    if around is None:
+        return []
+    people = people[around.top : around.bottom, around.left : around.right]
+    count, _, stats, _ = cv2.connectedComponentsWithStats(people)
     boxes: list[Box] = []
     for left, top, across, down, pixels in stats[1:count].tolist():
         if pixels < PERSON * alpha.size:
             continue
+        left, top = left + around.left, top + around.top
         rim = MARGIN * max(across, down)
         box = Box(
             max(0, int((top - rim) * height / alpha.shape[0])),

@@ -208,11 +208,13 @@ class _Strip(NamedTuple):
 
 def _strips(small: int, step: int, large: int) -> list[_Strip]:
     """Strips of ``step`` working-size pixels over the side of a photo."""
+    base, taps = _bicubic(small, large)
     strips = []
     for first in range(0, small, step):
         last = min(first + step, small)
         start, stop = _span(first, last, small, large)
-        strips.append(_Strip(first, last, start, stop, *_bicubic(start, stop, small, large)))
+        near, weights = _matrix(base[start:stop], taps[:, start:stop], small)
+        strips.append(_Strip(first, last, start, stop, near, weights))
     return strips
 
 
@@ -221,23 +223,28 @@ def _span(first: int, last: int, small: int, large: int) -> tuple[int, int]:
     return (2 * first * large + small) // (2 * small), (2 * last * large + small) // (2 * small)
 
 
-def _bicubic(start: int, stop: int, small: int, large: int) -> tuple[slice, np.ndarray]:
-    """Working-size pixels that photo pixels `start` to `stop` need, and weights ``[n, m]``.
+def _bicubic(small: int, large: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each photo pixel of a side a working-size pixel, and four weights ``[4, large]``.
 
-    The same positions (half-pixel centres), kernel (Keys, a = -0.75) and borders as
-    `cv2.resize`, which can only start at an image's edge.
+    They are those of the pixel before that one, of itself and of the two after. The same positions
+    (half-pixel centres), kernel (Keys, a = -0.75) and borders as `cv2.resize`, which can only start
+    at an image's edge.
     """
-    centre = (np.arange(start, stop) + 0.5) * (small / large) - 0.5
+    centre = (np.arange(large) + 0.5) * (small / large) - 0.5
     base = np.floor(centre).astype(np.int64)
+    d = np.abs(centre - base - np.array([[-1], [0], [1], [2]]))
+    inner = (1.25 * d - 2.25) * d * d + 1
+    outer = ((-0.75 * d + 3.75) * d - 6) * d + 3
+    return base, np.where(d < 1, inner, outer).astype(np.float32)
+
+
+def _matrix(base: np.ndarray, taps: np.ndarray, small: int) -> tuple[slice, np.ndarray]:
+    """Working-size pixels that some photo pixels need, and their weights ``[n, m]``."""
     first, last = max(int(base[0]) - 1, 0), min(int(base[-1]) + 3, small)
-    weights = np.zeros((stop - start, last - first), np.float32)
-    lines = np.arange(stop - start)
-    for tap in (-1, 0, 1, 2):
-        d = np.abs(centre - base - tap)
-        inner = (1.25 * d - 2.25) * d * d + 1
-        outer = ((-0.75 * d + 3.75) * d - 6) * d + 3
-        at = np.clip(base + tap, first, last - 1) - first
-        weights[lines, at] += np.where(d < 1, inner, outer).astype(np.float32)
+    weights = np.zeros((len(base), last - first), np.float32)
+    lines = np.arange(len(base))
+    for tap, weight in zip((-1, 0, 1, 2), taps):
+        weights[lines, np.clip(base + tap, first, last - 1) - first] += weight
     return slice(first, last), weights
 
 

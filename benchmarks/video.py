@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
@@ -89,6 +90,7 @@ def matters(peers: list[str]) -> Iterable[tuple[str, Matter]]:
     matting = Matting()
     yield "frame by frame", lambda clip: [one.alpha for one in frames(matting, clip, calm=False)]
     yield "steady", lambda clip: [one.alpha for one in frames(matting, clip)]
+    yield "steady, fast", lambda clip: [one.alpha for one in frames(matting, clip, speed="fast")]
     sys.path.insert(0, str(Path.cwd()))
     for peer in peers:
         module = importlib.import_module(peer)
@@ -110,11 +112,11 @@ def _synthetic(args: argparse.Namespace) -> Iterable[clips.Clip]:
     yield clips.Clip("still", clips.still(photos[0], args.frames, args.height), [])
 
 
-def _real(path: Path, count: int) -> clips.Clip:
+def _real(path: Path, count: int, skip: int) -> clips.Clip:
     from bshm.video.inlet import open_film
 
     with open_film(str(path)) as film:
-        found = [frame.rgb for frame, _ in zip(film.frames(), range(count))]
+        found = [frame.rgb for frame in islice(film.frames(), skip, skip + count)]
     return clips.Clip(path.stem, found, [])
 
 
@@ -126,13 +128,14 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=8)
     parser.add_argument("--frames", type=int, default=25)
     parser.add_argument("--height", type=int, default=540)
+    parser.add_argument("--skip", type=int, default=0, help="frames of real films to leave out")
     parser.add_argument("--film", type=Path, nargs="*", default=[])
     parser.add_argument("--peer", nargs="*", default=[])
     args = parser.parse_args()
     known = list(matters(args.peer))
     print("| clip | matted | %s |\n|---|---|%s" % (" | ".join(COLUMNS), "---:|" * len(COLUMNS)))
     sums: dict[str, list[dict[str, Any]]] = {name: [] for name, _ in known}
-    made = [*_synthetic(args), *(_real(path, args.frames) for path in args.film)]
+    made = [*_synthetic(args), *(_real(path, args.frames, args.skip) for path in args.film)]
     for clip in made:
         for name, matte in known:
             found = measure(matte(clip.frames), clip)

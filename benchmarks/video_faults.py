@@ -189,7 +189,10 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         trials = Trials(Path(folder), args.real, args.seed)
-        good = [trials.run(number) for number in range(args.trials)]
+        good = []
+        for number in range(args.trials):
+            good.append(trials.run(number))
+            print("%d of %d so far" % (sum(good), len(good)), file=sys.stderr, flush=True)
         tally = "%d of %d films came out as they should; %d kills, %d full disks"
         print(tally % (sum(good), len(good), trials.kills, trials.full))
     sys.exit(not all(good))

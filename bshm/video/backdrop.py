@@ -36,6 +36,7 @@ class Backdrop:
     """A film that begins again where it ends. For one thread; close it. Raises InputError."""
 
     def __init__(self, path: str) -> None:
+        self.faults: list[str] = []  # what could not be read of it, in lines
         self._path = path
         self._rounds = 0  # how often it was shown to its end
         self._length = ONE_FRAME_S  # seconds; of a round that was not read to its end, no matter
@@ -65,6 +66,7 @@ class Backdrop:
             step = frame.duration * self._film.time_base or start - before or step
             yield start, Picture(frame.rgb, frame.alpha)
         self._length = start + step or ONE_FRAME_S
+        self.faults = self._film.faults
         self._film.close()
 
     def close(self) -> None:

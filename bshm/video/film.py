@@ -123,7 +123,7 @@ def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected
                     notes = join(order, film, parts)
                 else:
                     notes = _make_pngs(order, film, parts, pictures, tell)
-            made = Made(parts.frames, resumed, film.faults, [*film.notes, *notes])
+            made = Made(parts.frames, resumed, film.faults, [*film.notes, *maker.notes, *notes])
             parts.remove()
             return made
         finally:
@@ -222,7 +222,7 @@ def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: T
             tracks.mux(packet)
         tracks.finish()
         container.close()
-    return Made(done, 0, film.faults, [*film.notes, *tracks.notes])
+    return Made(done, 0, film.faults, [*film.notes, *maker.notes, *tracks.notes])
 
 
 @contextlib.contextmanager

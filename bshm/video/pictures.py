@@ -60,6 +60,11 @@ class Maker:
         self._matting, self._recipe, self._form = matting, recipe, form
         self._pace, self._clock, self._scenery = pace, clock, scenery
 
+    @property
+    def notes(self) -> list[str]:
+        """Lines about what is not as it was asked for."""
+        return self._scenery.notes if self._scenery else []
+
     def pictures(self, frames: Iterable[Frame], after: After | None = None) -> Iterator[Picture]:
         """Finished frames, from one on after which that was kept."""
         with ThreadPoolExecutor(WORKERS) as pool:

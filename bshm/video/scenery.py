@@ -95,6 +95,12 @@ class Scenery:
         pixels = canvas.pixels[top : top + alpha.shape[0], left : left + alpha.shape[1]]
         return _on_black(pixels) if self._opaque and pixels.shape[2] == 4 else pixels
 
+    @property
+    def notes(self) -> list[str]:
+        """Lines about what could not be read of a film behind."""
+        faults = self._film.faults if self._film else []
+        return ["the film behind: %s; it begins again there" % fault for fault in faults]
+
     def close(self) -> None:
         """Let go of the background's file."""
         if self._film is not None:

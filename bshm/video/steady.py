@@ -25,11 +25,12 @@ import numpy as np
 from bshm.matting import Look
 
 FLOW_SIDE = 512  # pixels: the longer side of the pictures whose motion is sought
-MEET = 1.0  # pixels of those: motion there and back that misses by so much is not trusted at all
+# Of the longer side: motion there and back that misses by so much is not trusted at all.
+MEET = 0.004
 ALIKE = 24.0  # levels of 255: a difference of grey that is not trusted at all
 # Weights of the frame before, as it came out, and of the next one, as it was seen, beside 1 for the
 # frame's own look, where they are fully trusted.
-PAST, NEXT = 1.5, 1.0
+PAST, NEXT = 1.5, 1.5
 DOUBT = 0.02  # weight of a neighbour that is not trusted, where there is nothing else
 SURPRISE = 0.9  # alpha: a next frame that differs by so much is not listened to
 CUT = 0.25  # share: with fewer pixels trusted, this is another scene
@@ -198,7 +199,8 @@ def _way(
     # was interrupted is to come out as if it had not been.
     missed = np.sqrt((dx + back_x) ** 2 + (dy + back_y) ** 2)
     unlike = cv2.blur(cv2.absdiff(one, _at(other, x, y)), (3, 3)).astype(np.float32)
-    trust = np.maximum(1 - missed / MEET, 0) * np.maximum(1 - unlike / ALIKE, 0)
+    meets = np.maximum(1 - missed / np.float32(MEET * max(height, width)), 0)
+    trust = meets * np.maximum(1 - unlike / ALIKE, 0)
     trust[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0
     trust = cv2.erode(trust, np.ones((3, 3), np.uint8))
     rows, cols = shape

@@ -152,7 +152,7 @@ def test_a_scene_that_was_interrupted_is_the_same(tmp_path):
     films.write(source, 23)
     grey_film(tmp_path / "behind.mp4", [30, 60, 90, 120, 150, 180, 210], films.UNEVEN)
     scene = wish(Named(str(tmp_path / "behind.mp4")), position="left", scale=0.8, shadow="auto")
-    films.make(source, tmp_path / "whole.mp4", scene=scene, part_frames=5)
+    films.make(source, tmp_path / "whole.mp4", scene=scene, part_frames=5, speed="fast")
 
     def stop(done, expected):
         if done == 13:
@@ -160,7 +160,7 @@ def test_a_scene_that_was_interrupted_is_the_same(tmp_path):
 
     form = films.formats.choose(str(output), None)
     recipe = films.Recipe(scene=scene)
-    order = films.film.Order(str(source), str(output), form, recipe, part_frames=5)
+    order = films.film.Order(str(source), str(output), form, recipe, "fast", part_frames=5)
     with pytest.raises(KeyboardInterrupt):
         films.film.make(order, films.Keyed(), stop)
     assert films.film.make(order, films.Keyed()).resumed == 10
@@ -170,6 +170,17 @@ def test_a_scene_that_was_interrupted_is_the_same(tmp_path):
         films.film.make(order, films.Keyed(), stop)
     grey_film(tmp_path / "behind.mp4", [30, 60, 90, 120, 150, 180])
     assert films.film.make(order, films.Keyed()).resumed == 0
+
+
+def test_what_cannot_be_read_of_the_film_behind_is_named(tmp_path):
+    films.write(tmp_path / "in.mp4", 30, (100,))  # five seconds
+    films.write(tmp_path / "whole.mkv", 12, (200,))  # four
+    data = (tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "behind.mkv").write_bytes(data[: len(data) * 7 // 10])
+    scene = wish(Named(str(tmp_path / "behind.mkv")))
+    made = films.make(tmp_path / "in.mp4", tmp_path / "o.mp4", scene=scene)
+    assert made.frames == 30 and made.faults == []
+    assert made.notes[0].startswith("the film behind: ") and "begins again" in made.notes[0]
 
 
 def test_the_film_behind_is_not_overwritten(tmp_path):

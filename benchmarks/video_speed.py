@@ -6,7 +6,7 @@
 Films are made of a sample portrait that sways before another picture, with noise, as H.264; the
 background is a picture, which also lights the person. Frames a second are all frames by all of the
 time, from the start of the process to its end. Memory is the largest resident set of the process.
-The hour is one of small frames, five a second, with a stand-in for the network, so that it ends;
+The hour is one of small frames, three a second, with a stand-in for the network, so that it ends;
 `--memory --real` takes the real network and films of 20 and 400 frames.
 """
 
@@ -92,7 +92,7 @@ def speed(folder: Path, count: int) -> None:
 
 def memory(folder: Path, real: bool) -> None:
     found = []
-    size, rate = ((640, 360), 25) if real else ((128, 96), 5)
+    size, rate = ((640, 360), 25) if real else ((128, 96), 3)
     for count in (20, 400) if real else (60 * rate, 3600 * rate):
         source, output = folder / "in.mp4", folder / "out.mp4"
         write(source, sway(*size, count), size, rate)

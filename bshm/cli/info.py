@@ -23,6 +23,7 @@ REPORTED_PACKAGES = (
     "pillow",
     "onnxruntime",
     "onnxruntime-gpu",
+    "isal",
     "tensorflow",
     "protobuf",
     "modelscope",

@@ -23,7 +23,7 @@ from bshm.codec.decode import MAX_PIXELS, decode
 from bshm.codec.encode import check, encode, format_of
 from bshm.codec.profiles import convert
 from bshm.idphoto import frame, sheet
-from bshm.idphoto.head import Head
+from bshm.idphoto.head import Head, alone
 from bshm.idphoto.sizes import DPI, IdPhoto
 from bshm.idphoto.sizes import paper as parse_paper
 from bshm.idphoto.sizes import parse as parse_size
@@ -163,7 +163,7 @@ def _framed(
     if not isinstance(behind, (Flat, Gradient, type(None))):
         raise ValueError("behind an ID photo goes a colour or a gradient")
     where, head = frame.fit(alpha, size, wanted.lenient)
-    colours, alpha = frame.cut(colours, alpha, where, size)
+    colours, alpha = frame.cut(colours, alone(alpha), where, size)
     painted = None
     if behind is not None:
         painted = paint(Scene(_in_profile(behind, None, icc)), colours, alpha)

@@ -18,6 +18,7 @@ import numpy as np
 SIDE = 384  # pixels: long side of what is measured
 SOLID = 0.5  # alpha: the outline
 STRAND = 0.06  # of the side of a square as large as the person: half of what a bun may be wide
+APART = 6  # pixels of the small matte: as far as soft edges reach
 OTHER = 0.08  # of the largest person's area: what is as large is a person, too
 
 # In widths of the head.
@@ -80,18 +81,35 @@ class Seen(NamedTuple):
 
 def measure(alpha: np.ndarray) -> Seen | None:
     """The head in a matte, float32 ``[H, W]`` in 0-1; None where nobody is."""
-    shrink = min(1.0, SIDE / max(alpha.shape))
-    size = tuple(max(1, round(side * shrink)) for side in alpha.shape[::-1])
-    solid = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > SOLID).astype(np.uint8)
+    solid = _solid(alpha)
     person, others = _largest(solid)
-    if person is None:
-        return None
-    found = _outline(person)
-    if found is None:
+    found = None if person is None else _outline(person)
+    if person is None or found is None:
         return None
     head = _head(*found)
-    scale = alpha.shape[0] / size[1]
+    scale = alpha.shape[0] / solid.shape[0]
     return Seen(head.moved(scale), 1 + others + _beside(person, head))
+
+
+def alone(alpha: np.ndarray) -> np.ndarray:
+    """The matte without what stands apart from the largest person, with its soft edges."""
+    solid = _solid(alpha)
+    person, _ = _largest(solid)
+    others = solid if person is None else solid - person
+    if person is None or not others.any():
+        return alpha
+    around = np.ones((2 * APART + 1,) * 2, np.uint8)
+    ours = cv2.dilate(person, around) > others
+    theirs = (cv2.dilate(others, around) > 0) & ~ours
+    clear = cv2.resize(1 - theirs.astype(np.float32), alpha.shape[::-1])
+    return alpha * clear
+
+
+def _solid(alpha: np.ndarray) -> np.ndarray:
+    """Where somebody is, 0 or 1, in a small matte."""
+    shrink = min(1.0, SIDE / max(alpha.shape))
+    size = [max(1, round(side * shrink)) for side in alpha.shape[::-1]]
+    return (cv2.resize(alpha, tuple(size), interpolation=cv2.INTER_AREA) > SOLID).astype(np.uint8)
 
 
 def _largest(solid: np.ndarray) -> tuple[np.ndarray | None, int]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bshm.idphoto.head import measure
+from bshm.idphoto.head import alone, measure
 from tests.helpers import ROOT
 
 # Portrait -> crown, chin, middle and width of the head in pixels, as one sees them in the photo.
@@ -53,6 +53,15 @@ def test_two_people_are_two_apart_and_where_they_touch():
     touching[:, 288:] = np.maximum(touching[:, 288:], two)
     assert cv2.connectedComponents(np.uint8(touching > 0.5))[0] == 2  # the ground and one thing
     assert measure(touching).heads == 2
+
+
+def test_who_stands_apart_can_be_left_out():
+    one, two = matte("1.png"), matte("2.png")[:512]
+    apart = np.hstack([one, np.zeros((512, 60), np.float32), two])
+    left = alone(apart)
+    assert measure(left).heads == 1
+    assert np.array_equal(left[:, :512], one) and left[:, 572:].max() < 0.05
+    assert alone(two) is two
 
 
 def test_nobody_is_nobody_and_a_bun_is_no_head():

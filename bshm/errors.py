@@ -9,7 +9,7 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │                               only_cutouts · own_cutout · extra_missing
 │     its file                  unreadable · not_a_file · named_pipe · too_large
 │     on the web                not_fetched · http_error
-│     a film                    not_a_film · high_dynamic_range · frames_too_large
+│     a film                    not_a_film · frames_too_large
 │     its bytes                 not_an_image · unsupported_format · damaged · too_many_pixels ·
 │                               out_of_memory
 │     for an ID photo           nobody_found · several_people · head_cut_off · head_too_small ·

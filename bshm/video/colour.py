@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from bshm.errors import InputError
+from bshm.video import bright
 
 # Numbers of H.273, which FFmpeg and its containers use.
 RGB, BT709, UNKNOWN, SMPTE170M, BT2020 = 0, 1, 2, 6, 9
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
-BRIGHT = {16: "PQ", 18: "HLG"}  # transfers of high dynamic range
 LIMITED, FULL = 1, 2  # FFmpeg's numbers of the ranges
 # Pixels: a film without a matrix whose long or short side is beyond these is BT.709, else BT.601.
 SMALL_LONG, SMALL_SHORT = 1280, 576
@@ -36,21 +35,16 @@ class Colour(NamedTuple):
     transfer: int = UNKNOWN
 
 
-def of_frame(frame: Any, name: str) -> Colour:
-    """The colour of a decoded frame. Raises InputError for what cannot be turned into RGB."""
+def of_frame(frame: Any) -> Colour:
+    """The colour of a decoded frame."""
     transfer = int(frame.color_trc)
-    if transfer in BRIGHT:
-        raise InputError(
-            "is a film in high dynamic range (%s); expected standard range, convert it first"
-            % BRIGHT[transfer],
-            name,
-            "high_dynamic_range",
-        )
     full = int(frame.color_range) == FULL or frame.format.name.startswith("yuvj")
     primaries = int(frame.color_primaries)
     if frame.format.is_rgb or frame.format.name.startswith(("gray", "pal", "mono")):
         return Colour(RGB, True, primaries, transfer)
     matrix = int(frame.colorspace)
+    if matrix not in MATRICES and transfer in bright.NAMES:
+        matrix = BT2020
     if matrix not in MATRICES:
         sides = sorted((frame.width, frame.height))
         large = sides[1] >= SMALL_LONG or sides[0] > SMALL_SHORT
@@ -68,6 +62,8 @@ class Converter:
     def to_rgb(self, frame: Any, width: int, height: int, layout: str) -> np.ndarray:
         """A decoded frame as uint8 ``[height, width, 3]``, or 4 for the layout ``rgba``."""
         matrix = None if self.colour.matrix == RGB else self.colour.matrix
+        if self.is_bright:
+            layout = "rgb48le"
         converted = self._reformatter.reformat(
             frame,
             width=width,
@@ -78,7 +74,10 @@ class Converter:
             src_color_range=FULL if self.colour.full else LIMITED,
             dst_color_range=FULL,
         )
-        return converted.to_ndarray()
+        pixels = converted.to_ndarray()
+        if self.is_bright:
+            return bright.to_bt709(pixels, self.colour.transfer, self.colour.primaries)
+        return pixels
 
     def from_pixels(self, pixels: np.ndarray, layout: str) -> Any:
         """A frame of a pixel format from uint8 ``[H, W]``, ``[H, W, 3]`` or ``[H, W, 4]``.
@@ -104,8 +103,15 @@ class Converter:
         written.color_primaries, written.color_trc = tags.primaries, tags.transfer
         return written
 
+    @property
+    def is_bright(self) -> bool:
+        """Whether the film is in high dynamic range, of which BT.709 is made."""
+        return self.colour.transfer in bright.NAMES
+
     def tags(self) -> Colour:
         """The colour that is written: the film's, or where it has none what its matrix implies."""
+        if self.is_bright:
+            return Colour(BT709, False, BT709, BT709)
         matrix = BT709 if self.colour.matrix == RGB else self.colour.matrix
         implied = matrix if matrix in (BT709, SMPTE170M) else UNKNOWN
         primaries, transfer = self.colour.primaries, self.colour.transfer

@@ -13,7 +13,7 @@ import numpy as np
 from bshm.codec.decode import MAX_PIXELS
 from bshm.errors import InputError, root_cause
 from bshm.model.cpus import cpu_limit
-from bshm.video import colour, tracks
+from bshm.video import bright, colour, tracks
 
 log = logging.getLogger("bshm")
 
@@ -79,7 +79,10 @@ class Film:
             self.close()
             why = "; ".join(self.faults) or "it is empty"
             raise InputError("no frame of it can be read: %s" % why, name, "damaged")
-        self.colour = colour.of_frame(self._first, name)
+        self.colour = colour.of_frame(self._first)
+        if self.colour.transfer in bright.NAMES:
+            kind = bright.NAMES[self.colour.transfer]
+            self.notes.append("high dynamic range (%s): shown as BT.709 would" % kind)
         self._converter = colour.Converter(self.colour)
         self._size = self._square(self._first)
         if self._size[0] * self._size[1] > MAX_PIXELS:
@@ -87,7 +90,8 @@ class Film:
             raise InputError("has frames of too many pixels", name, "frames_too_large")
         self._turn = _turn_of(self._first)
         self.width, self.height = self._size[::-1] if self._turn[0] else self._size
-        self._layout = "rgba" if _has_alpha(self._first) else "rgb24"
+        clear = _has_alpha(self._first) and not self._converter.is_bright
+        self._layout = "rgba" if clear else "rgb24"
         self.begin = int(self._first.pts or 0)
         self.expected = self._video.frames or self._by_duration()
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bshm.errors import InputError
 from tests.video import films
 
 MS = Fraction(1, 1000)
@@ -182,7 +181,7 @@ def to_rgb(yuv, matrix, bits):
     return 255 * np.stack([r, (y - kr * r - kb * b) / (1 - kr - kb), b], 1)
 
 
-def bars_film(path, matrix, full, bits, tagged, size, transfer=None):
+def bars_film(path, matrix, full, bits, tagged, size, transfer=None, bars=BARS):
     """Colour bars, as the definition has their numbers."""
     width, height = size
     with av.open(str(path), "w") as out:
@@ -197,13 +196,13 @@ def bars_film(path, matrix, full, bits, tagged, size, transfer=None):
             context.colorspace = context.color_primaries = context.color_trc = matrix
         if transfer:
             context.color_trc = transfer
-        values = np.round(to_yuv(BARS, matrix, full, bits)).clip(0, 2**bits - 1)
+        values = np.round(to_yuv(bars, matrix, full, bits)).clip(0, 2**bits - 1)
         frame = av.VideoFrame(width, height, stream.pix_fmt)
         if tagged:
             frame.colorspace = matrix
         frame.color_range = 2 if full else 1
         for number, plane in enumerate(frame.planes):
-            row = np.repeat(values[:, number], plane.width // len(BARS))
+            row = np.repeat(values[:, number], plane.width // len(bars))
             row = row.astype(np.uint8 if bits == 8 else "<u2").view(np.uint8)
             rows = np.zeros((plane.height, plane.line_size), np.uint8)
             rows[:, : len(row)] = row
@@ -247,12 +246,45 @@ def test_colours_are_the_film_s(tmp_path, ending, bits, matrix, full, tagged, si
     assert np.abs(shown - BARS).mean() <= 2
 
 
+def coded_grey(transfer, nits):
+    """The coded value of a grey of so many cd/m², by the definitions of BT.2100."""
+    if transfer == 16:
+        y = (nits / 10000) ** 0.1593017578125
+        return ((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
+    scene = (nits / 1000) ** (1 / 1.2)
+    if scene <= 1 / 12:
+        return (3 * scene) ** 0.5
+    return 0.17883277 * np.log(12 * scene - 0.28466892) + 0.55991073
+
+
 @pytest.mark.parametrize(("transfer", "kind"), [(16, "PQ"), (18, "HLG")])
-def test_high_dynamic_range_is_refused_in_a_line(tmp_path, transfer, kind):
-    bars_film(tmp_path / "in.mp4", 9, False, 10, True, (256, 128), transfer)
-    with pytest.raises(InputError, match="high dynamic range .%s." % kind):
-        films.make(tmp_path / "in.mp4", tmp_path / "out.mov")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4"]
+def test_high_dynamic_range_becomes_bt709(tmp_path, transfer, kind):
+    nits = np.array([1000, 203, 101.5, 50, 20, 5, 1, 0])
+    greys = np.repeat([[255 * coded_grey(transfer, n)] for n in nits], 3, axis=1)
+    bars_film(tmp_path / "in.mp4", 9, False, 10, True, (256, 128), transfer, greys)
+    made = films.make(tmp_path / "in.mp4", tmp_path / "out.mov", films.Everything())
+    assert made.notes == ["high dynamic range (%s): shown as BT.709 would" % kind]
+    with av.open(str(tmp_path / "out.mov")) as out:
+        frame = next(out.decode(video=0))
+        tags = frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range
+        assert [int(tag) for tag in tags] == [1, 1, 1, 1]
+    shown = films.read(tmp_path / "out.mov").frames[0][64, 16::32].astype(float)
+    assert np.ptp(shown, axis=1).max() <= 2  # grey stays grey
+    grey = shown.mean(axis=1)
+    assert grey[0] >= 253 and grey[7] <= 1
+    # Up to half of white as it was on its screen; white below the brightest.
+    expected = 255 * (nits[2:7] / 203) ** (1 / 2.4)
+    assert np.abs(grey[2:7] - expected).max() <= 3
+    assert expected[0] + 20 < grey[1] < 235
+
+
+def test_wide_colours_keep_their_hue(tmp_path):
+    bars_film(tmp_path / "in.mp4", 9, False, 10, True, (256, 128), 18)
+    films.make(tmp_path / "in.mp4", tmp_path / "out.mov", films.Everything())
+    shown = films.read(tmp_path / "out.mov").frames[0][64, 16::32].astype(int)
+    for found, bar in zip(shown[1:7], BARS[1:7]):
+        assert ((found > found.mean()) == (bar > bar.mean())).all()
+        assert np.ptp(found) > np.ptp(bar) - 30
 
 
 def mattes(output: Path):

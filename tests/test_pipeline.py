@@ -10,6 +10,7 @@ from bshm.errors import InputError
 from bshm.pictures import Box, Photo
 from bshm.pipeline import Composite, Cutout, Recipe, finish, render
 from bshm.scene.compose import wish
+from tests.helpers import PORTRAITS, ROOT
 
 
 class Half:
@@ -175,3 +176,24 @@ def test_a_composite_tells_of_its_people_and_is_trimmed_to_them():
     trimmed = made.crop(1)
     assert trimmed.pixels.shape == (8, 5, 3) and trimmed.matte.shape == (8, 5)
     assert render(_scene_photo(), Half(), Recipe(scene=wish("red"), crop=1)).box == trimmed.box
+
+
+def test_id_photos_of_a_cutout(tmp_path):
+    """With the resolution in the file; of a photo that breaks a rule only where one says so."""
+    rgb = np.asarray(Image.open(PORTRAITS[1]).convert("RGB"))
+    matte = np.asarray(Image.open(ROOT / "tests" / "mattes" / "2.png"))
+    cut = Cutout(np.dstack([rgb, matte]))
+    made = cut.id_photo("1inch", "white..#628bce")
+    assert made.pixels.shape == (413, 295, 3) and made.people.shape == (413, 295)
+    assert made.pixels[0, 0].min() > 250 and made.head.neck
+    made.save(tmp_path / "id.jpg", kilobytes=(20, 40))
+    assert 20_480 <= (tmp_path / "id.jpg").stat().st_size <= 40_000
+    assert Image.open(tmp_path / "id.jpg").info["dpi"] == (300, 300)
+    sheet = cut.id_photo("1inch", paper="6inch")
+    assert sheet.pixels.shape == (1200, 1800, 3)
+    assert sheet.coverage == pytest.approx(10 * 413 * 295 * made.coverage / 1200 / 1800, rel=0.01)
+    with pytest.raises(InputError, match="cuts the head off"):
+        Cutout(cut.pixels[60:]).id_photo("1inch")
+    assert Cutout(cut.pixels[60:]).id_photo("1inch", lenient=True).pixels.shape == (413, 295, 3)
+    with pytest.raises(ValueError, match="a colour or a gradient"):
+        cut.id_photo("1inch", "blur")

@@ -19,7 +19,6 @@ log = logging.getLogger("bshm.serve")
 access = logging.getLogger("bshm.serve.access")
 
 PIECE = 1 << 18  # bytes of an answer handed over at a time
-LINGER_S = 3.0  # seconds for which the rest of a refused body is read, and thrown away
 LEFT = 499  # the status in logs of a client that left, as nginx has it
 FAULT = b'{"detail":"an unexpected error; the log of the service has more"}'
 HEADERS = (
@@ -112,8 +111,6 @@ class _Exchange:
             piece = {"type": message["type"], "body": body[start : start + PIECE]}
             await self._in_time({**piece, "more_body": True})
         if not more:
-            if not self._all_came and self.status >= 400:
-                await self._linger()
             await self._in_time({"type": message["type"], "body": b"", "more_body": False})
 
     async def _in_time(self, message: Message) -> None:
@@ -121,17 +118,6 @@ class _Exchange:
             await asyncio.wait_for(self._send(message), self._deadline - time.monotonic())
         except asyncio.TimeoutError as error:
             raise _TooSlow from error
-
-    async def _linger(self) -> None:
-        """Read on for a while. Closed at once, the connection would be reset while the client still
-        sends, and it would never see why it was refused.
-        """
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._drain(), LINGER_S)
-
-    async def _drain(self) -> None:
-        while not self._all_came:
-            await self.receive()
 
     async def fault(self) -> None:
         if self.status == LEFT:  # no answer was begun

@@ -10,6 +10,7 @@ import socket
 from types import FrameType
 from typing import Any, Callable
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -21,6 +22,7 @@ from bshm.serve.settings import Settings
 
 HEAD_S = 15.0  # seconds in which a connection sends the whole head of a request
 ABOUT_S = 1.0  # seconds for a connection made just before the end to send its request
+LINGER_S = 3.0  # seconds for which the rest of a refused body is read, and thrown away
 KEEP_S = 10  # seconds that a connection without one is kept open
 LISTEN_FDS = 3  # the first socket that systemd hands over
 BACKLOG = 1024  # connections that the system may keep for us
@@ -118,7 +120,8 @@ class _Protocol(H11Protocol):
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        lingering: Any = _Lingering(transport, self)
+        super().connection_made(lingering)
         self._wait()
 
     def on_response_complete(self) -> None:
@@ -146,6 +149,47 @@ class _Protocol(H11Protocol):
     def _give_up(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.transport.abort()
+
+
+class _Lingering:
+    """A transport that takes its time to close where the client still sends.
+
+    Closed at once, the connection would be reset, and the client would never see why it was
+    refused. What comes is thrown away as it is: a refusal has to cost nearly nothing.
+    """
+
+    def __init__(self, transport: Any, protocol: _Protocol) -> None:
+        self._transport, self._protocol = transport, protocol
+        self._lingers = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self._lingers:
+            return
+        if self._transport.is_closing() or self._protocol.conn.their_state is not h11.SEND_BODY:
+            self._transport.close()
+            return
+        self._lingers = True
+        self._transport.set_protocol(_Farewell(self._transport, self._protocol))
+        self._transport.write_eof()
+        self._transport.resume_reading()
+
+
+class _Farewell(asyncio.Protocol):
+    """Reads, for a while, and keeps nothing."""
+
+    def __init__(self, transport: Any, protocol: _Protocol) -> None:
+        self._protocol = protocol
+        self._end = asyncio.get_running_loop().call_later(LINGER_S, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end.cancel()
+        self._protocol.connection_lost(exc)
 
 
 def _listen(settings: Settings) -> socket.socket:

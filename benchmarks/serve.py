@@ -38,6 +38,7 @@ from typing import Callable, Iterator, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bshm.model.cpus import cpu_limit
 from tests.helpers import COMMAND
 from tests.serve.running import Service, serving, wait_for, workers_of
 from tests.serve.test_socket import start as start_on
@@ -145,8 +146,8 @@ def measure_clients(
 def all_working(*flags: object) -> Iterator[Service]:
     """A service whose workers have all started; it is ready with the first."""
     with serving(*flags) as service:
-        settings = dict(zip(flags[::2], flags[1::2]))
-        count = int(str(settings.get("--workers") or os.cpu_count()))
+        given = dict(zip(flags[::2], flags[1::2])).get("--workers")
+        count = int(str(given or 0)) or cpu_limit()
         wait_for(lambda: service.metric("bshm_workers") == count)
         yield service
 

@@ -161,7 +161,7 @@ def _operation(service: Service) -> list[Route]:
     def ready() -> Response:
         if service.is_stopping:
             return PlainTextResponse("stopping\n", 503)
-        if not service.is_warm:
+        if not service.crew.working:
             return PlainTextResponse("starting\n", 503)
         return PlainTextResponse("ok\n")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("bshm.serve")
 
 START_S = 120.0  # seconds in which a worker loads its weights, of slow disks and GPUs, too
+AGAIN_S = 5.0  # seconds until a worker that does not start is tried again
 PRELOAD = "bshm.serve.making"  # what each worker imports
 # What holds for the processes, unless it is set: each arena of glibc keeps what it was given, and
 # by default there are eight a core; OpenBLAS starts a thread a core, and nobody here asks it.
@@ -70,12 +71,14 @@ class Crew:
 
     async def _start(self, one: _Worker) -> None:
         """Start a worker, anew if it was there, and let it join when it has done a first photo."""
-        try:
-            await self._aside(one.start)
-        except (BshmError, OSError, EOFError, _TooLong):
-            log.exception("a worker does not start")
-        else:
-            self._join(one)
+        while True:
+            try:
+                await self._aside(one.start)
+                break
+            except (BshmError, OSError, EOFError, _TooLong):
+                log.exception("a worker does not start; the next try is in %g s", AGAIN_S)
+                await asyncio.sleep(AGAIN_S)
+        self._join(one)
 
     def _join(self, one: _Worker) -> None:
         self.working += 1

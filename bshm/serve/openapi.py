@@ -35,7 +35,7 @@ def description() -> dict[str, Any]:
             "/livez": {"get": _plain("Whether the process runs: it answers.")},
             "/readyz": {
                 "get": _plain(
-                    "Whether photos are served: 503 until a first one is done, and while stopping.",
+                    "Whether photos are served: 503 until a worker is warm, and while stopping.",
                     503,
                 )
             },

@@ -76,7 +76,6 @@ class _Server(uvicorn.Server):
         async def warm() -> None:
             try:
                 await self.service.crew.ready()
-                self.service.is_warm = True
             except BshmError as error:
                 self.failure = error
                 self.should_exit = True

@@ -41,7 +41,6 @@ class Service:
         self.rates = Rates(settings.rate)
         rules = urls.Rules(settings.allow_urls)
         self.fetcher = Fetcher(rules, self.max_bytes, settings.fetch_s) if rules else None
-        self.is_warm = False
         self.is_stopping = False
 
     def identify(self, request: Request) -> dict[str, str]:

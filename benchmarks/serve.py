@@ -9,8 +9,9 @@ start: from the command to ready
 folder: photos a second of the bare command on a folder, without its start
 clients: requests a second and p50, p95, p99 at 1, 4, 16 and 64 clients, and, where the folder was
     measured, the share of its rate
-overload: ten times what the service can do, refused ones asking again at once; goodput, latency of
-    accepted requests, time to a refusal, p99 of /livez, memory
+rembg: the same against its server
+overload: ten times what the service can do, by ten times as many clients as there are places;
+    goodput, latency of accepted requests, time to a refusal, p99 of /livez, memory
 restart: the service is told to stop and started again under load, on a socket that stays; no
     request may be lost
 soak: many requests of mixed sizes; memory of all processes after the first hundred and at the end
@@ -46,8 +47,15 @@ from tests.serve.test_socket import start as start_on
 BOUNDARY = "bshm-benchmark"
 SMALL, LARGE = 4, 34  # photos of the two folders whose difference in time is the rate
 RESTARTS = 3
-PARTS = ["start", "folder", "clients", "overload", "restart", "soak"]
+PARTS = ["start", "folder", "clients", "rembg", "overload", "restart", "soak"]
 SIZES = ((640, 480), (1280, 720), (1920, 1080), (800, 1200), (1000, 1000), (2400, 1600), (333, 500))
+
+
+class Server(NamedTuple):
+    """Where it is asked, and the process whose time counts."""
+
+    url: str
+    pid: int
 
 
 class Answer(NamedTuple):
@@ -109,37 +117,60 @@ def report(name: str, **facts: object) -> None:
 
 def measure_folder(photo: bytes) -> float:
     """Photos a second of the bare command."""
-    took = {}
+    took, worked = {}, {}
     with tempfile.TemporaryDirectory() as root:
         for count in (SMALL, LARGE):
             folder = Path(root) / str(count)
             folder.mkdir()
             for number in range(count):
                 (folder / ("%d.jpg" % number)).write_bytes(photo)
-            begin = time.perf_counter()
+            begin, before = time.perf_counter(), os.times()
             command = [*COMMAND, "-i", str(folder), "-d", str(folder / "out")]
             subprocess.run(command, check=True, stdout=-3, stderr=-3)
             took[count] = time.perf_counter() - begin
+            worked[count] = sum(os.times()[2:4]) - sum(before[2:4])
     rate = (LARGE - SMALL) / (took[LARGE] - took[SMALL])
-    report("folder", a_second=round(rate, 2))
+    cpu = (worked[LARGE] - worked[SMALL]) / (LARGE - SMALL)
+    report("folder", a_second=round(rate, 2), cpu_ms=round(cpu * 1000))
     return rate
 
 
 def measure_clients(
-    name: str, url: str, photo: bytes, seconds: float, counts: list[int], folder: float = 0
+    name: str, server: Server, photo: bytes, seconds: float, counts: list[int], folder: float = 0
 ) -> None:
+    """A row for each number of clients. cpu_ms: of the server's processes, for one request."""
+    url = server.url
     drive(lambda: ask(url, photo), 2, 2)  # the first ones load what is loaded lazily
     for clients in counts:
+        before = cpu_seconds(server.pid)
         answers, took = drive(lambda: ask(url, photo), clients, seconds)
         done = [answer.seconds for answer in answers if answer.status == 200]
+        cpu = (cpu_seconds(server.pid) - before) / max(1, len(done))
         report(
             name,
             clients=clients,
             a_second=round(len(done) / took, 2),
             **({"of_the_folder": round(len(done) / took / folder, 3)} if folder else {}),
+            cpu_ms=round(cpu * 1000),
             refused=len(answers) - len(done),
             ms=quantiles(done),
         )
+
+
+def cpu_seconds(root: int) -> float:
+    """CPU seconds of a process and of all that it started, and they."""
+    parents, spent = {}, {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(words[1])
+                spent[int(folder.name)] = int(words[11]) + int(words[12])
+    family, grown = set(), {root}
+    while grown:
+        family |= grown
+        grown = {pid for pid, parent in parents.items() if parent in family} - family
+    return sum(spent.get(pid, 0) for pid in family) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -179,25 +210,26 @@ def overload(photo: bytes, seconds: float) -> None:
     with all_working() as service:
         calm, took = drive(lambda: ask(service.url, photo), 4, min(seconds, 20))
         before, goodput = resident(service), len(calm) / took
-        over = threading.Event()
+        clients = int(service.metric("bshm_workers")) * 9 * 10  # ten for each place
+        pause, over = clients / (10 * goodput), threading.Event()
 
         def insist() -> Answer:
             answer = ask(service.url, photo)
             if answer.status == 429:
-                over.wait(0.5)  # or the clients alone would take the processor
+                over.wait(pause)  # so that all together ask ten times as often as it can do
             return answer
 
-        places = int(service.metric("bshm_workers")) * 9
         # In a process of its own: the clients' threads would make it wait for each other.
         with concurrent.futures.ProcessPoolExecutor(1) as pool:
             watch = pool.submit(probe, service.url, seconds)
-            answers, took = drive(insist, places * 10, seconds)
+            answers, took = drive(insist, clients, seconds)
             probes = watch.result()
         done = [answer.seconds for answer in answers if answer.status == 200]
         refused = [answer.seconds for answer in answers if answer.status == 429]
         report(
             "overload",
-            clients=places * 10,
+            clients=clients,
+            asked_a_second=round(len(answers) / took, 1),
             goodput_before=round(goodput, 2),
             goodput=round(len(done) / took, 2),
             accepted_ms=quantiles(done),
@@ -274,7 +306,7 @@ def start() -> None:
 
 
 @contextlib.contextmanager
-def rembg(python: str, model: Path) -> Iterator[str]:
+def rembg(python: str, model: Path) -> Iterator[Server]:
     """rembg's server with an IS-Net model of its own name in its own folder."""
     with tempfile.TemporaryDirectory() as home:
         (Path(home) / "isnet-general-use.onnx").symlink_to(model.resolve())
@@ -286,8 +318,8 @@ def rembg(python: str, model: Path) -> Iterator[str]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait_for(lambda: _answers("http://127.0.0.1:7999/openapi.json"))
-            yield "http://127.0.0.1:7999"
+            wait_for(lambda: _answers("http://127.0.0.1:7999/openapi.json"), 180)
+            yield Server("http://127.0.0.1:7999", process.pid)
         finally:
             process.kill()
             process.wait()
@@ -321,10 +353,11 @@ def main() -> None:
         arrangement = ("--workers", args.workers, "--threads", args.threads)
         with all_working("--queue", 128, *arrangement) as service:
             name = "bshm, %g×%d" % (service.metric("bshm_workers"), args.threads)
-            measure_clients(name, service.url, photo, args.seconds, args.clients, rate)
-        if args.rembg_python and args.isnet:
-            with rembg(args.rembg_python, args.isnet) as url:
-                measure_clients("rembg", url, photo, args.seconds, args.clients)
+            server = Server(service.url, service.process.pid)
+            measure_clients(name, server, photo, args.seconds, args.clients, rate)
+    if "rembg" in args.only and args.rembg_python and args.isnet:
+        with rembg(args.rembg_python, args.isnet) as server:
+            measure_clients("rembg", server, photo, args.seconds, args.clients)
     if "overload" in args.only:
         overload(photo, args.seconds * 4)
     if "restart" in args.only:

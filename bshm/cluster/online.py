@@ -48,7 +48,6 @@ def _app(settings: Settings) -> Edge:
     async def warm_up() -> None:
         try:
             await crew.ready()
-            service.is_warm = True
         except BshmError:
             log.exception("no worker starts")
             os._exit(1)  # Ray says so, and tries again

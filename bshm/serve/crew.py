@@ -132,8 +132,9 @@ class Crew:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def stop(self) -> None:
-        """End the processes, whatever they do."""
+        """End the processes, whatever they do, for good."""
         for one in self._workers:
+            one.is_over = True
             one.stop()
         self._threads.shutdown(wait=False)
 
@@ -147,6 +148,7 @@ class _Worker:
 
     def __init__(self, outfit: worker.Outfit) -> None:
         self._outfit = outfit
+        self.is_over = False  # it is not to start any more
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
@@ -162,11 +164,14 @@ class _Worker:
         self.stop()
         context = _context()
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
+        process = context.Process(
             target=worker.main, args=(theirs, self._outfit), name="bshm-worker", daemon=True
         )
-        self._process.start()
+        process.start()
+        self._process = process
         theirs.close()
+        if self.is_over:  # since it began to start
+            self.stop()
         return self._answer(START_S)
 
     def do(self, order: Order, within_s: float) -> Made:

@@ -62,8 +62,11 @@ def frames(
         frame by itself
     speed: ``best``, or ``fast``, in which the network sees frames smaller, and every second one
 
-    Raises what :meth:`bshm.Matting.alpha` raises. Closing the generator ends the work.
+    Raises ValueError for another speed, and what :meth:`bshm.Matting.alpha` raises. Closing the
+    generator ends the work.
     """
+    if speed not in SPEEDS:
+        raise ValueError("expected a speed of %s, got %r" % (" or ".join(SPEEDS), speed))
     with ThreadPoolExecutor(WORKERS) as pool:
         tagged = ((rgb, rgb) for rgb in pictures)
         for one in looks(pool, matting, tagged, SPEEDS[speed]._replace(calm=calm)):

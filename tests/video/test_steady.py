@@ -111,6 +111,11 @@ def test_frames_of_no_film_are_none():
     assert list(frames(films.Keyed(), [])) == []
 
 
+def test_a_speed_that_is_none_is_named():
+    with pytest.raises(ValueError, match="best or fast, got 'quick'"):
+        next(frames(films.Keyed(), [], speed="quick"))
+
+
 def test_frames_one_by_one_are_the_mattes_of_photos():
     pictures = [sample("1.png", 200, 160), sample("2.png", 200, 160)]
     with Matting(weights="bshm-lite") as matting:

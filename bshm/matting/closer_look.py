@@ -8,10 +8,9 @@ import numpy as np
 from bshm import planes
 from bshm.pictures import Box
 
-# Share of the frame: a smaller group of people gets a closer look, if the photo has more pixels
-# than the first look saw. A tiny one gets it in any case, for the mask network sees half of those.
+# Share of the frame: a smaller group of people gets a closer look. Also in a photo of which the first
+# look saw every pixel, for the mask network works at half of that size.
 SMALL = 0.3
-TINY = 0.1
 MARGIN = 0.25  # share of the group's own size, added on each side
 MAX_CROPS = 4
 PERSON = 0.0005  # share of the frame: a smaller spot gets no closer look
@@ -41,7 +40,6 @@ def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
     alpha: the first look, float32 ``[h, w]``. Nobody, or people as large as the frame: no boxes.
     """
     height, width = shape
-    small = SMALL if height * width > alpha.size * 1.2 else TINY
     people = (alpha > 0.5).astype(np.uint8)
     around = planes.box(people)
     if around is None:
@@ -66,7 +64,7 @@ def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
                 boxes.remove(other)
                 box = box.join(other)
         boxes.append(box)
-    boxes = [box for box in boxes if box.area < small * height * width]
+    boxes = [box for box in boxes if box.area < SMALL * height * width]
     return sorted(boxes, key=lambda box: box.area, reverse=True)[:MAX_CROPS]
 
 

@@ -25,8 +25,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent.parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "c8fd1080e4cce500cf230129ccb6bc4c2083473dd6c3c480d4d7b4be74d46b40",
-    "bshm-lite.pb": "d7befcfcedf1ca9ed4f90ea1b7451c85c5aed340d149182118b6d0d85dd10c6c",
+    "bshm-lite.onnx": "c9204427d429b067fe3624adb6735acc06e7d30bed8ff8e60bfbf32c57ca4e13",
+    "bshm-lite.pb": "9723f0fbc81782bb56aebddb8be322650655f6d369d4f5c2f3cb0f18d170e44a",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

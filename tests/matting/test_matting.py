@@ -174,9 +174,8 @@ def test_boxes_hold_separate_people_and_join_groups():
     assert group.left <= 1200 and group.right >= 1360 and group.top <= 1200 <= group.bottom
     assert alone.left <= 80 and alone.right >= 160
     assert not group.overlaps(alone)
-    alpha[100:300, 100:250] = 1
-    assert len(find_small_people(alpha, (2000, 2000))) == 3
-    assert len(find_small_people(alpha, (500, 500))) == 2  # the first look saw every pixel
+    # Also where the first look saw every pixel: of those, the mask network saw a quarter.
+    assert len(find_small_people(alpha, (500, 500))) == 2
     alpha[:, :] = 1
     assert find_small_people(alpha, (2000, 2000)) == []
 

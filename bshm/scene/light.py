@@ -37,7 +37,7 @@ ACROSS = (0.25, 0.15)  # EV between left and right, and between top and bottom
 
 # RMS of coded values by which the network would change the person: below the one it errs as much,
 # from the other on it is right. Of photos it was trained on, 7 % are made worse so.
-SMALL, LARGE = 11.0, 13.0
+SMALL, LARGE = 8.0, 11.0
 FEW = 0.01  # of the pixels: what is less tells nothing
 GREY = -4.2  # of `Probe.saturation`: below, the photo is black and white, and stays so
 DEEPEST = 0.12  # of coded values: a background whose darkest is brighter holds nothing black

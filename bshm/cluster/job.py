@@ -97,7 +97,7 @@ def run(plan: Plan, pool: Pool, worker: type[Worker] = Worker) -> Iterator[Resul
     _tidy(plan, seen)
 
 
-def _dataset(plan: Plan, pool: Pool, worker: type[Worker]) -> Any:
+def _dataset(plan: Plan, pool: Pool, worker: Any) -> Any:
     import ray
 
     context = ray.data.DataContext.get_current()
@@ -110,10 +110,8 @@ def _dataset(plan: Plan, pool: Pool, worker: type[Worker]) -> Any:
         for shard in plan.shards():
             yield {"shard": pickle.dumps(shard)}
 
-    strategy = ray.data.ActorPoolStrategy(
-        **({"size": pool.actors} if pool.actors else {"min_size": 1}),
-        max_tasks_in_flight_per_actor=1,
-    )
+    many: dict[str, Any] = {"size": pool.actors} if pool.actors else {"min_size": 1}
+    strategy = ray.data.ActorPoolStrategy(max_tasks_in_flight_per_actor=1, **many)
     return (
         ray.data.from_items([{"plan": 0}])
         .flat_map(list_shards, num_cpus=0)  # a task, which Ray begins again as often as it is lost
@@ -133,11 +131,16 @@ def _ours(error: Exception) -> BshmError:
     while cause is not None:
         # What Ray makes of an error is of the error's own class, too, and has it as its cause.
         within = getattr(cause, "cause", None)
-        if isinstance(cause, BshmError) and within is None:
-            return cause
+        if isinstance(cause, BshmError) and within is None:  # its text with advice of Ray's
+            return type(cause)(_first_line(cause.reason), cause.subject, cause.code)
         cause = within or cause.__cause__
     code = "out_of_memory" if lacks_memory(error) else "unexpected"
     return BshmError("the cluster failed: %s" % root_cause(error), code=code)
+
+
+def _first_line(reason: str) -> str:
+    """A reason as it was: ours have one line, and Ray adds more."""
+    return reason.partition("\n")[0]
 
 
 def _tidy(plan: Plan, seen: set[str]) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-import zlib
 from dataclasses import dataclass
 from typing import Iterable, Iterator, NamedTuple
 
@@ -107,13 +106,16 @@ class Plan:
 
 
 def _cut(jobs: Iterable[Job], size: int) -> Iterator[Shard]:
-    """Shards of about ``size`` photos, of half as many at least and twice as many at most."""
-    least = max(1, size // 2)
+    """Shards of about ``size`` photos, of a quarter as many at least and twice as many at most.
+
+    The fewer they have at least, the sooner the shards behind a new photo are what they were.
+    """
+    least = max(1, size // 4)
     key, first, shard = _digest(""), 0, []
     for number, job in enumerate(jobs, 1):
         shard.append(job)
         name = str(job.output)  # no other has it, while a photo may be named twice
-        ends = zlib.crc32(os.fsencode(name)) % max(1, size - least) == 0
+        ends = _number(name) % max(1, size - least) == 0
         if (ends and len(shard) >= least) or len(shard) >= 2 * size:
             yield Shard(key, first, shard)
             key, first, shard = _digest(name), number, []

@@ -8,8 +8,8 @@ import numpy as np
 from bshm import planes
 from bshm.pictures import Box
 
-# Share of the frame: a smaller group of people gets a closer look. Also in a photo of which the first
-# look saw every pixel, for the mask network works at half of that size.
+# Share of the frame: a smaller group of people gets a closer look. Also in a photo of which the
+# first look saw every pixel, for the mask network works at half of that size.
 SMALL = 0.3
 MARGIN = 0.25  # share of the group's own size, added on each side
 MAX_CROPS = 4

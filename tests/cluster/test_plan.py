@@ -44,7 +44,7 @@ def test_every_photo_is_in_one_shard_in_order(listed):
     first = list(itertools.accumulate((len(shard.jobs) for shard in shards), initial=0))
     assert [shard.first for shard in shards] == first[:-1]
     sizes = [len(shard.jobs) for shard in shards]
-    assert all(4 <= size <= 16 for size in sizes[:-1]) and 20 < len(sizes) < 60
+    assert all(2 <= size <= 16 for size in sizes[:-1]) and 20 < len(sizes) < 60
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

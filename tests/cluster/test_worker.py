@@ -38,7 +38,7 @@ def made(tmp_path, photo):
         (tmp_path / "in" / name).write_bytes(data)
 
     def make(**options):
-        known = {"folder": str(tmp_path / "out"), "sha256": SHA256, **options}
+        known = {"folder": str(tmp_path / "out"), "sha256": SHA256, "size": 100, **options}
         return plan(str(tmp_path / "in"), **known)
 
     return make

@@ -69,6 +69,12 @@ def subjects(options: argparse.Namespace) -> Iterator[Subject]:
             return
 
 
+def chances(options: argparse.Namespace) -> Iterator[tuple[Subject, random.Random]]:
+    """The same photos, each with what decides its backgrounds, whichever photos are left out."""
+    for number, subject in enumerate(subjects(options)):
+        yield subject, random.Random("%d %d" % (options.seed, number))
+
+
 def perturb(rgb: np.ndarray, chance: random.Random) -> np.ndarray:
     """The photo as another camera, or another hour, would have it."""
     gains = np.exp2(np.array([1, 0, -1], np.float32) * np.float32(chance.uniform(-0.25, 0.25)))
@@ -99,8 +105,7 @@ def light_table(options: argparse.Namespace) -> None:
         on other things
     """
     rows: list[list[float]] = []
-    for number, (rgb, alpha) in enumerate(subjects(options)):
-        chance = random.Random("%d %d" % (options.seed, number))
+    for (rgb, alpha), chance in chances(options):
         other = perturb(rgb, chance)
         person, free = alpha > 0.9, alpha < 0.02
         # Light is looked for in small pictures, as the product does.
@@ -159,9 +164,8 @@ def halo_table(options: argparse.Namespace) -> None:
     files = sorted(options.backgrounds.iterdir())
     rows = []
     with Matting() as matting:
-        for number, subject in enumerate(subjects(options)):
+        for subject, chance in chances(options):
             alpha, colours = subject.alpha, subject.colours()
-            chance = random.Random("%d %d" % (options.seed, number))
             ring = _ring(alpha)
             if not ring.any():
                 continue
@@ -221,9 +225,8 @@ def space_table(options: argparse.Namespace) -> None:
     files = sorted(options.backgrounds.iterdir())
     rows = []
     with Matting() as matting:
-        for number, subject in enumerate(subjects(options)):
+        for subject, chance in chances(options):
             alpha, colours = subject.alpha, subject.colours()
-            chance = random.Random("%d %d" % (options.seed, number))
             first, second = (
                 background.paint(
                     Picture(read_photo(chance.choice(files))), alpha.shape, "cover"
@@ -317,9 +320,8 @@ def sheet(options: argparse.Namespace) -> None:
     files = sorted(options.backgrounds.iterdir())
     tiles = []
     options.limit = min(options.limit, 24)
-    for number, subject in enumerate(subjects(options)):
+    for subject, chance in chances(options):
         rgb, alpha, colours = *subject, subject.colours()
-        chance = random.Random("%d %d" % (options.seed, number))
         picture = Picture(read_photo(chance.choice(files)))
         pair = [
             compose.compose(Scene(picture, light=0.0), rgb, alpha, colours).pixels,

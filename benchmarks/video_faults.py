@@ -32,25 +32,17 @@ DISTURBED = 3  # times at most, before a film may finish
 # The stand-in: red is a person, after about as long as a small network takes.
 STAND_IN = """
 import sys, time
-import numpy as np
 from bshm.errors import BshmError
-from bshm.matting import Look
 from bshm.pipeline import Recipe
 from bshm.scene.background import Named
 from bshm.scene.compose import wish
 from bshm.video import film, formats
+from tests.video.films import Keyed
 
-class Red:
-    class weights:
-        name, path = "red", sys.executable
+class Slow(Keyed):
     def first_look(self, rgb, cells=0):
         time.sleep(0.01)
-        red = rgb[..., 0].astype(int) - rgb[..., 1:].max(axis=2)
-        return Look(np.clip((red - 30) / 60, 0, 1).astype(np.float32), rgb)
-    def glance(self, rgb, cells=0):
-        return rgb
-    def second_look(self, look, rgb):
-        return look.alpha
+        return super().first_look(rgb, cells)
 
 source, output, behind = sys.argv[1:]
 scene = None
@@ -59,7 +51,7 @@ if behind:
 form = formats.choose(output, None)
 order = film.Order(source, output, form, Recipe(scene=scene), part_frames=5)
 try:
-    film.make(order, Red())
+    film.make(order, Slow())
 except BshmError as error:
     sys.exit(str(error))
 """

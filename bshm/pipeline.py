@@ -128,13 +128,18 @@ def _on_scene(photo: Photo, alpha: np.ndarray, recipe: Recipe) -> Composite:
     if isinstance(scene.behind, Named) and recipe.read_picture is not None:
         picture = recipe.read_picture(scene.behind.name)
         scene, icc = scene._replace(behind=Picture(picture.rgb, picture.alpha)), picture.icc
-    if photo.alpha is not None:
-        alpha = alpha * (photo.alpha * np.float32(1 / 255))
-    with timing.measure("foreground"):
-        colours = edge_colours.estimate(photo.rgb, alpha)
+    alpha, colours = _people(photo, alpha)
     with timing.measure("scene"):
         scene = scene._replace(behind=_in_profile(scene.behind, icc, photo.icc))
         return _composite(compose(scene, photo.rgb, alpha, colours), photo.icc)
+
+
+def _people(photo: Photo, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The alpha of what the photo itself shows of the people, and their colours."""
+    if photo.alpha is not None:
+        alpha = alpha * (photo.alpha * np.float32(1 / 255))
+    with timing.measure("foreground"):
+        return alpha, edge_colours.estimate(photo.rgb, alpha)
 
 
 def _composite(canvas: Canvas, icc: bytes | None) -> Composite:
@@ -142,10 +147,7 @@ def _composite(canvas: Canvas, icc: bytes | None) -> Composite:
 
 
 def _id_photo(photo: Photo, alpha: np.ndarray, recipe: Recipe, wanted: IdPhoto) -> Composite:
-    if photo.alpha is not None:
-        alpha = alpha * (photo.alpha * np.float32(1 / 255))
-    with timing.measure("foreground"):
-        colours = edge_colours.estimate(photo.rgb, alpha)
+    alpha, colours = _people(photo, alpha)
     with timing.measure("scene"):
         behind = recipe.scene.behind if recipe.scene else None
         return _framed(colours, alpha, photo.icc, wanted, behind)

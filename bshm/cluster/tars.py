@@ -20,7 +20,7 @@ from typing import Iterable, Iterator, NamedTuple
 from bshm import disk
 from bshm.batch import stores
 from bshm.batch.outputs import Job, Output, to_file
-from bshm.batch.run import Result
+from bshm.batch.run import Result, Status
 from bshm.batch.stores import Place
 
 ENDING = ".tar"
@@ -81,7 +81,7 @@ def _add(tar: tarfile.TarFile, place: Output, sample: Sample, result: Result) ->
     local = sample.local
     members: dict[str, bytes] = {}
     output = matte = None
-    if result.status.value == "done":
+    if result.status is Status.DONE:
         assert local.output is not None
         output = sample.key + os.path.splitext(str(local.output))[1]
         members[output] = Path(str(local.output)).read_bytes()

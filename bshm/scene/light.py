@@ -5,7 +5,8 @@ it from the new background (exposure, white balance, contrast, black point, satu
 person lacks, or has too much of. But a background also differs in what stands in it: of 2,170
 photos, one whose background is 1 EV brighter shows its person only 0.1 EV brighter. So `fit` asks
 a network that was shown many photos (`match`). `estimate` is the closed form, for photos that show
-the X
+the network too little.
+
 Statistical sources of the choice: Xue et al., "Understanding and Improving the Realism of Image
 Composites" (SIGGRAPH 2012): luminance, colour temperature, saturation, contrast, in that order;
 Ferwerda et al. (CIC 2010): observers see wrong intensities first, wrong directions hardly.
@@ -127,11 +128,9 @@ def fit(rgb: np.ndarray, alpha: np.ndarray, behind: np.ndarray, strength: float 
     light = estimate(old, probe(behind))
     free, person = rgb[alpha < 0.05], rgb[alpha > 0.9]
     if min(len(free), len(person)) > FEW * alpha.size:
-        told = between(free, behind.reshape(-1, 3), person)
-        if old.saturation < GREY:
-            told = told._replace(warmth=0.0, tint=0.0, saturation=0.0)
+        told = _keep_grey(between(free, behind.reshape(-1, 3), person), old)
         light = told._replace(right=light.right, top=light.top, wrap=light.wrap)
-    return Light(*(strength * value for value in light))
+    return _scaled(light, strength)
 
 
 def between(old: np.ndarray, new: np.ndarray, person: np.ndarray) -> Light:
@@ -143,8 +142,7 @@ def between(old: np.ndarray, new: np.ndarray, person: np.ndarray) -> Light:
     told = Light(**match.difference(*seen)._asdict())
     some = person[:: max(1, len(person) // 4096)]
     change = float(np.sqrt(((relit(some, told) - some) ** 2).mean()))
-    share = min(max((change - SMALL) / (LARGE - SMALL), 0.0), 1.0)
-    return Light(*(share * value for value in told))
+    return _scaled(told, min(max((change - SMALL) / (LARGE - SMALL), 0.0), 1.0))
 
 
 def relit(rgb: np.ndarray, light: Light) -> np.ndarray:
@@ -167,9 +165,18 @@ def estimate(old: Probe, new: Probe, strength: float = 1.0) -> Light:
         top=bend(new.top, *ACROSS),
         wrap=WRAP,
     )
+    return _scaled(_keep_grey(light, old), strength)
+
+
+def _keep_grey(light: Light, old: Probe) -> Light:
+    """The light without its colours where the photo, as its probe shows, has none."""
     if old.saturation < GREY:
-        light = light._replace(warmth=0.0, tint=0.0, saturation=0.0)
-    return Light(*(strength * value for value in light))
+        return light._replace(warmth=0.0, tint=0.0, saturation=0.0)
+    return light
+
+
+def _scaled(light: Light, share: float) -> Light:
+    return Light(*(share * value for value in light))
 
 
 def table(light: Light) -> np.ndarray:

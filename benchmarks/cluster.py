@@ -141,6 +141,7 @@ class _Idle(Worker):
     """An actor that does no photo."""
 
     def do(self, shard):
+        parts.write(parts.part(self.plan.report, shard.key), ())
         return [Result(each, Status.SKIPPED) for each in shard.jobs]
 
 

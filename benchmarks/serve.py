@@ -267,10 +267,10 @@ def restart(photo: bytes, seconds: float) -> None:
     )
 
 
-def soak(photo: bytes, count: int) -> None:
+def soak(photo: bytes, count: int, arrangement: tuple) -> None:
     """Many requests of mixed sizes."""
     photos = [_resized(photo, size) for size in SIZES]
-    with all_working() as service:
+    with all_working(*arrangement) as service:
         memory = {}
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             done = 0
@@ -284,7 +284,8 @@ def soak(photo: bytes, count: int) -> None:
                 done += part
                 if done == 100 or done % 500 == 0 or done == count:
                     memory[done] = round(resident(service))
-        report("soak", mb=memory)
+                    report("soak", done=done, mb=memory[done])
+        report("soak", mb=memory, grown=round(memory[count] / memory[100] - 1, 3))
 
 
 def _resized(photo: bytes, size: tuple[int, int]) -> bytes:
@@ -349,8 +350,8 @@ def main() -> None:
     if "start" in args.only:
         start()
     rate = measure_folder(photo) if "folder" in args.only else 0
+    arrangement = ("--workers", args.workers, "--threads", args.threads)
     if "clients" in args.only:
-        arrangement = ("--workers", args.workers, "--threads", args.threads)
         with all_working("--queue", 128, *arrangement) as service:
             name = "bshm, %g×%d" % (service.metric("bshm_workers"), args.threads)
             server = Server(service.url, service.process.pid)
@@ -363,7 +364,7 @@ def main() -> None:
     if "restart" in args.only:
         restart(photo, args.seconds / 3)
     if "soak" in args.only:
-        soak(photo, args.requests)
+        soak(photo, args.requests, arrangement)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 BshmError                       unexpected · out_of_memory · broken_installation · extra_missing ·
 │                               needs_av
 │     the service               bad_setting · not_listening · roi_exceeds_bounds · roi_region_empty
-│     many machines             no_cluster · other_version · worker_lost
+│     many machines             no_cluster · not_shared · other_version · worker_lost
 ├── InputError                  a photo cannot be read
 │     its address               not_found · bad_address · no_photos · no_photos_here ·
 │                               only_cutouts · own_cutout · extra_missing

@@ -174,10 +174,7 @@ def _state(info: dict) -> str:
 def read(place: Place, limit: int) -> bytes:
     """All of a file of at most ``limit`` bytes. Raises InputError."""
     with _reaching(place, InputError) as (fs, path):
-        try:
-            data = _start(fs, path, limit + 1)
-        except FileNotFoundError as error:
-            raise InputError("no such file or folder", _name(place), "not_found") from error
+        data = _start(fs, path, limit + 1)
     if len(data) > limit:
         reason = "is larger than the limit of %.0f MB" % (limit / 1e6)
         raise InputError(reason, _name(place), "too_large")
@@ -312,6 +309,8 @@ def _reaching(place: Place, kind: type[InputError | OutputError]) -> Iterator[tu
         user = urlsplit(place.address).netloc.rpartition("@")[0]
         said = root_cause(error).replace(user + "@", "") if user else root_cause(error)
         reading = kind is InputError
+        if reading and isinstance(error, FileNotFoundError):
+            raise kind("no such file or folder", _name(place), "not_found") from error
         reason = "cannot be %s: " % ("read" if reading else "written")
         reason += printable(without_secrets_in(said))
         raise kind(reason, _name(place), "unreadable" if reading else "not_written") from error

@@ -94,7 +94,7 @@ def run(plan: Plan, pool: Pool, worker: type[Worker] = Worker) -> Iterator[Resul
             yield from pickle.loads(row["results"])
     except Exception as error:
         raise _ours(error) from error
-    _tidy(plan, seen)
+    tidy(plan, seen)
 
 
 def _dataset(plan: Plan, pool: Pool, worker: Any) -> Any:
@@ -143,13 +143,20 @@ def _first_line(reason: str) -> str:
     return reason.partition("\n")[0]
 
 
-def _tidy(plan: Plan, seen: set[str]) -> None:
-    """Remove what only an earlier run of this job has: else a photo might be in two parts."""
-    if not seen:
-        return
-    for key in list(parts.keys(plan.report)):
-        if key in seen:
-            continue
+def tidy(plan: Plan, seen: set[str]) -> None:
+    """Remove what only an earlier run of this job has: else a photo might be in two parts.
+
+    seen: the shards that were done
+
+    Raises BshmError, code ``not_shared``, where their parts are not here: they lie on the disks of
+    other machines then, and so do the cutouts.
+    """
+    there = set(parts.keys(plan.report)) if seen else set()
+    if seen - there:
+        reason = "%d of %d parts of the report are not there: every machine must see this folder"
+        reason %= (len(seen - there), len(seen))
+        raise BshmError(reason, plan.folder, "not_shared")
+    for key in there - seen:
         stale: list[Output] = [parts.part(plan.report, key)]
         if plan.tars:
             stale.insert(0, plan.output / (key + tars.ENDING))

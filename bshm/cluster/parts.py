@@ -106,12 +106,20 @@ def data(place: Output) -> bytes:
 
 
 def keys(folder: Output) -> Iterator[str]:
-    """The shards whose parts are there. Raises InputError."""
+    """The shards whose parts are there; none where there is no folder. Raises InputError."""
+    try:
+        for name in _names(folder):
+            if name.endswith(ENDING):
+                yield name[: -len(ENDING)]
+    except InputError as error:
+        if error.code != "not_found":
+            raise
+
+
+def _names(folder: Output) -> Iterator[str]:
     if isinstance(folder, Place):
-        names = (entry.place.address.rpartition("/")[2] for entry in stores.walk(folder, False))
-    else:
-        names = (path.name for path in Path(folder).iterdir())
-    return (name[: -len(ENDING)] for name in names if name.endswith(ENDING))
+        return (entry.place.address.rpartition("/")[2] for entry in stores.walk(folder, False))
+    return (path.name for path in Path(folder).glob("*"))
 
 
 def remove(place: Output) -> None:

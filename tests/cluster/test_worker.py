@@ -190,3 +190,17 @@ def test_results_of_a_shard_can_be_sent_and_say_the_same(made):
     assert sent["key"] == shard.key and statuses(results) == ["done", "done", "failed"]
     assert results[2].error.code == "not_an_image" and results[2].status is Status.FAILED
     assert str(results[2].error).startswith(str(shard.jobs[2].source.path))
+
+
+@pytest.mark.parametrize("elsewhere", ["{}/driver", "memory://driver"])
+def test_machines_that_write_to_disks_of_their_own_are_told_of(made, tmp_path, elsewhere):
+    from bshm.cluster.job import tidy
+    from bshm.cluster.worker import Worker
+
+    [shard] = made().shards()
+    Worker(made()).do(shard)
+    tidy(made(), {shard.key})
+    with pytest.raises(BshmError, match="1 of 1 parts of the report are not there") as caught:
+        tidy(made(folder=elsewhere.format(tmp_path)), {shard.key})
+    assert caught.value.code == "not_shared" and "\n" not in str(caught.value)
+    assert len(list(tmp_path.rglob("*.parquet"))) == 1

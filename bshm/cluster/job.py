@@ -21,6 +21,8 @@ from bshm.cluster.plan import Plan
 from bshm.cluster.worker import Worker
 from bshm.errors import BshmError, OutputError, lacks_memory, root_cause
 
+log = logging.getLogger("bshm")
+
 CONNECT_S = 10  # seconds in which a cluster's address answers
 STORE_BYTES = 100_000_000  # of Ray's memory for objects on one machine: names pass, not pixels
 
@@ -54,8 +56,10 @@ def connect(address: str, cpus: int, verbose: bool) -> None:
         if named:  # Ray would try for minutes
             socket.create_connection((named.group(1), int(named.group(2))), CONNECT_S).close()
         ray.init(address, **options)
-    except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        reason = "no cluster is at %s: %s" % (address, root_cause(error))
+    except Exception as error:  # Ray raises that very class where a machine is too slow for it
+        log.debug("no cluster", exc_info=error)
+        where = "could be started here" if address == "local" else "is at " + address
+        reason = "no cluster %s: %s" % (where, root_cause(error))
         raise BshmError(reason, code="no_cluster") from error
     logging.getLogger("ray.data").setLevel(_level(verbose))
 
@@ -164,4 +168,4 @@ def tidy(plan: Plan, seen: set[str]) -> None:
             try:
                 parts.remove(place)
             except (OSError, OutputError):
-                logging.getLogger("bshm").debug("%s stays", place, exc_info=True)
+                log.debug("%s stays", place, exc_info=True)

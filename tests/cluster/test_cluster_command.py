@@ -70,3 +70,18 @@ def test_no_cluster_there_is_one_line(tmp_path):
     with pytest.raises(BshmError, match=r"no cluster is at 127\.0\.0\.1:1") as caught:
         connect("127.0.0.1:1", 1, False)
     assert caught.value.code == "no_cluster" and "\n" not in str(caught.value)
+
+
+def test_a_machine_that_is_too_slow_for_a_cluster_is_told_in_one_line(monkeypatch):
+    ray = pytest.importorskip("ray")
+    from bshm.cluster.job import connect
+
+    def too_slow(*_, **__):
+        raise Exception("The current node timed out during startup.")  # as Ray does
+
+    monkeypatch.setattr(ray, "init", too_slow)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    with pytest.raises(BshmError, match="no cluster could be started here: .* timed out") as caught:
+        connect("", 1, False)
+    assert caught.value.code == "no_cluster" and "\n" not in str(caught.value)

@@ -82,6 +82,6 @@ def test_a_machine_that_is_too_slow_for_a_cluster_is_told_in_one_line(monkeypatc
     monkeypatch.setattr(ray, "init", too_slow)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setenv("RAY_worker_niceness", "0")
-    with pytest.raises(BshmError, match="no cluster could be started here: .* timed out") as caught:
+    with pytest.raises(BshmError, match="no cluster could be started here") as caught:
         connect("", 1, False)
     assert caught.value.code == "no_cluster" and "\n" not in str(caught.value)

@@ -16,6 +16,7 @@ that grows with the length of the edges, not with the photo.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -206,6 +207,7 @@ class _Strip(NamedTuple):
     weights: np.ndarray
 
 
+@lru_cache(maxsize=8)  # frames of a film, photos of a camera have the same sides again and again
 def _strips(small: int, step: int, large: int) -> list[_Strip]:
     """Strips of ``step`` working-size pixels over the side of a photo."""
     base, taps = _bicubic(small, large)

@@ -13,7 +13,7 @@ from bshm.scene.background import Background, Blur, Flat, Gradient, Picture
 from bshm.scene.grids import Window
 from bshm.scene.shadow import parse as parse_shadow
 
-TILE = 256  # pixels
+TILE = 128  # pixels: the planes of a tile stay in the processor's cache
 PLAIN = (Flat, Gradient)  # drawn, not seen: they light nobody
 
 
@@ -273,8 +273,11 @@ def _wrap(strength: float, small: np.ndarray, behind: np.ndarray) -> tuple[np.nd
     """How much of what is behind spills over, and its soft colours, coded: on the grid."""
     size = float(np.sqrt(max(small.sum(), 1)))  # cells: of the people
     share = np.float32(strength) * grids.soften(1 - small, 0.012 * size)
-    near = tones.to_linear(grids.shrink(behind, small.shape))
-    return share, tones.to_coded(grids.soften(near, 0.05 * size)).astype(np.float32)
+    # As soft as that, a quarter of the cells a side tells as much.
+    rows, columns = (max(2, side // 4) for side in small.shape)
+    near = tones.to_linear(grids.shrink(behind, (rows, columns)))
+    soft = grids.soften(near, 0.05 * size * columns / small.shape[1])
+    return share, tones.to_coded(soft).astype(np.float32)
 
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[Window]:

@@ -87,7 +87,7 @@ class Converter:
         import av
 
         kind = {2: "gray", 3: "rgb24"}.get(pixels.shape[-1] if pixels.ndim == 3 else 2, "rgba")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=kind)
+        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), format=kind)
         if layout == kind:
             return frame
         tags = self.tags()

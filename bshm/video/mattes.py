@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from bshm.matting import MAX_CELLS, AlphaMatting, Look
+from bshm.scene import grids
 from bshm.video.steady import Glance, State, Steadied, steady
 
 WORKERS = 2  # frames that are worked on at once, beside the one that is read or written
@@ -121,8 +122,8 @@ def _same(blocks: np.ndarray, last: np.ndarray) -> bool:
 
 
 def _blocks(rgb: np.ndarray) -> np.ndarray:
-    size = max(1, rgb.shape[1] // BLOCK), max(1, rgb.shape[0] // BLOCK)
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    size = max(1, rgb.shape[0] // BLOCK), max(1, rgb.shape[1] // BLOCK)
+    return grids.shrink(rgb, size).astype(np.float32)
 
 
 def ahead(

@@ -36,8 +36,8 @@ __all__ = [
 
 # Name -> the module that has it, imported with first use: `import bshm` stays instant.
 _LAZY = {
-    "Composite": "bshm.pipeline",
-    "Cutout": "bshm.pipeline",
+    "Composite": "bshm.cutouts.cutout",
+    "Cutout": "bshm.cutouts.cutout",
     "Matting": "bshm.api",
     "Photo": "bshm.pictures",
     "Recipe": "bshm.pipeline",
@@ -50,8 +50,9 @@ _LAZY = {
 if TYPE_CHECKING:
     from bshm.api import Matting, cutout
     from bshm.codec.decode import decode
+    from bshm.cutouts.cutout import Composite, Cutout
     from bshm.pictures import Photo
-    from bshm.pipeline import Composite, Cutout, Recipe, finish, render
+    from bshm.pipeline import Recipe, finish, render
 
 
 def __dir__() -> list[str]:

@@ -17,10 +17,11 @@ import numpy as np
 
 from bshm import disk
 from bshm.codec.decode import decode, from_picture
+from bshm.cutouts.cutout import Cutout
 from bshm.errors import InputError
 from bshm.matting import AlphaMatting
 from bshm.pictures import Photo
-from bshm.pipeline import Cutout, Recipe, finish
+from bshm.pipeline import Recipe, finish
 from bshm.timing import measure
 
 if TYPE_CHECKING:

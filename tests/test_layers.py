@@ -16,6 +16,7 @@ FLOORS = (
     ("batch",),
     ("api",),
     ("pipeline",),
+    ("cutouts",),
     ("matting", "scene", "idphoto"),
     ("model",),
     ("codec",),

@@ -21,15 +21,17 @@ from bshm.batch import outputs
 from bshm.batch.outputs import Job, OverwriteGuard
 from bshm.batch.sources import OWN_CUTOUT, Kind
 from bshm.codec.decode import decode
+from bshm.cutouts.cutout import Composite, Cutout
 from bshm.errors import BshmError
-from bshm.idphoto.head import Head
 from bshm.matting import AlphaMatting
 from bshm.pictures import Box, Photo
-from bshm.pipeline import Composite, Cutout, Recipe
+from bshm.pipeline import Recipe
 from bshm.timing import Timings, collect, measure
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from bshm.idphoto.head import Head
 
 FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
 DECODE_AHEAD = 2  # photos that are decoded: the one at work and the next

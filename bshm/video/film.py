@@ -24,7 +24,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
-from bshm import __version__, disk, pipeline
+from bshm import __version__, disk
+from bshm.cutouts.cutout import Composite, Cutout
 from bshm.errors import OutputError
 from bshm.matting import AlphaMatting
 from bshm.pipeline import Recipe
@@ -172,7 +173,7 @@ def _make_pngs(
             pts.append(picture.pts)
             last = picture
             number = parts.frames + len(pts)
-            kind = pipeline.Cutout if picture.pixels.ndim == 2 else pipeline.Composite
+            kind = Cutout if picture.pixels.ndim == 2 else Composite
             kind(picture.pixels).save(pattern % number)
             tell(number, film.expected)
         parts.add(Part(pts, last.duration), last.after)

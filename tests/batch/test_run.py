@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bshm import disk, pipeline
+from bshm import disk
 from bshm.batch import outputs
 from bshm.batch import run as running
 from bshm.batch.run import Status, do_one, run_all
 from bshm.batch.sources import Kind, Source, expand
+from bshm.cutouts import cutout
 from bshm.errors import DeviceError
 from bshm.pipeline import Recipe
 
@@ -137,7 +138,7 @@ def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypa
     owner, name = {
         "read": (running, "decode"),
         "matte": (everybody, "alpha"),
-        "write": (pipeline, "encode"),
+        "write": (cutout, "encode"),
     }[stage]
     monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
     results = run(expand([str(photos(4))]), tmp_path / "out", everybody)

@@ -1,0 +1,1 @@
+"""What comes out: a cutout, the people on something new, an ID photo. In memory, until saved."""

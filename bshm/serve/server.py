@@ -46,7 +46,10 @@ def serve(settings: Settings, crew: Crew, tell: Callable[[str], None]) -> int:
     server = _Server(service)
     host, port = listening.getsockname()[:2]
     tell("http://%s:%d" % ("[%s]" % host if ":" in host else host, port))
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    finally:  # told twice, it leaves the application no time to do so
+        crew.stop()
     if server.failure:
         raise server.failure
     return server.told

@@ -57,6 +57,7 @@ def chromium(downloads):
 @pytest.fixture
 def page(chromium, service):
     """The page, fresh; afterwards the console has no errors but refusals, which it always tells."""
+    prefer(chromium, color_scheme="light", reduced_motion="no-preference")
     chromium.get(service.url + "/")
     yield chromium
     errors = [line for line in chromium.get_log("browser") if line["level"] == "SEVERE"]
@@ -74,6 +75,15 @@ def files(tmp_path, portrait):
     return [str(path) for path in paths]
 
 
+def prefer(page, **wishes):
+    """Let the browser tell pages of these preferences, whatever this machine's are."""
+    features = [
+        {"name": "prefers-" + name.replace("_", "-"), "value": value}
+        for name, value in wishes.items()
+    ]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
 def choose(page, *paths):
     page.find_element(By.ID, "choose").send_keys("\n".join(paths))
 
@@ -86,16 +96,37 @@ def wait_done(page, count=1):
     wait_for(lambda: len(cards(page, "done")) == count)
 
 
-def pixels(page, index=0):
-    """Width, height and the pixel at the top left of a card's result."""
+def pixels(page):
+    """Width, height and the pixel at the top left of the first result; nothing before it shows."""
     return page.execute_script(
-        """const image = document.querySelectorAll(".photo .after")[arguments[0]];
+        """const image = document.querySelector(".photo.done .after");
+        if (!image?.naturalWidth) return null;
         const canvas = document.createElement("canvas");
         [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
         const context = canvas.getContext("2d");
         context.drawImage(image, 0, 0);
-        return [canvas.width, canvas.height, ...context.getImageData(0, 0, 1, 1).data];""",
-        index,
+        return [canvas.width, canvas.height, ...context.getImageData(0, 0, 1, 1).data];"""
+    )
+
+
+def wait_made(page, right):
+    """Wait for a result whose size and pixel are right; those of wishes before come meanwhile."""
+
+    def made_right():
+        made = pixels(page)
+        return made is not None and right(made)
+
+    wait_for(made_right)
+
+
+def style(page, selector, name):
+    """A property of the first element that is meant, when all of the page's styles are there."""
+    wait_for(lambda: page.execute_script("return document.readyState") == "complete")
+    assert page.execute_script("return document.styleSheets.length") == 1
+    return page.execute_script(
+        "return getComputedStyle(document.querySelector(arguments[0]))"
+        ".getPropertyValue(arguments[1]).trim()",
+        *(selector, name),
     )
 
 
@@ -110,14 +141,12 @@ def shown(page):
 
 def test_a_photo_is_cut_out_and_saved(page, files, downloads):
     choose(page, files[0])
-    wait_done(page)
-    shown(page)
-    assert pixels(page) == [600, 400, 0, 0, 0, 0]
-    box = page.find_element(By.CSS_SELECTOR, ".compare").size
-    assert abs(box["width"] / box["height"] - 1.5) < 0.05  # before and after lie on each other
+    wait_made(page, lambda made: made == [600, 400, 0, 0, 0, 0])
+    compared = page.find_element(By.CSS_SELECTOR, ".compare")
+    wait_for(lambda: abs(compared.size["width"] / compared.size["height"] - 1.5) < 0.05)
     page.find_element(By.CSS_SELECTOR, ".save").click()
-    wait_for(lambda: (downloads / "anna.png").exists())
-    wait_for(lambda: (downloads / "anna.png").stat().st_size > 10_000)
+    saved = downloads / "anna.png"
+    wait_for(lambda: saved.exists() and saved.stat().st_size > 10_000)
     assert np.asarray(Image.open(str(downloads / "anna.png"))).shape == (400, 600, 4)
 
 
@@ -128,7 +157,7 @@ def test_several_photos_have_a_queue_and_come_as_a_zip(page, files, downloads):
     assert "no photo that can be read" in cards(page, "failed")[0].text
     assert page.find_element(By.ID, "news").text == "2 of 3 done"
     page.find_element(By.ID, "all").click()
-    wait_for(lambda: (downloads / "bshm.zip").exists())
+    wait_for(lambda: zipfile.is_zipfile(str(downloads / "bshm.zip")))  # with its end, so whole
     with zipfile.ZipFile(str(downloads / "bshm.zip")) as archive:
         assert archive.namelist() == ["anna.png", "anna-2.png"]
         assert archive.testzip() is None
@@ -144,25 +173,15 @@ def test_wishes_make_the_photos_again(page, files):
         colour.value = "#ff0000";
         colour.dispatchEvent(new Event("input", {bubbles: true}));"""
     )
-    wait_for(lambda: not cards(page, "done"))
-    wait_done(page)
-    shown(page)
-    made = pixels(page)
-    assert made[:2] == [600, 400] and made[2] > 240 and max(made[3:5]) < 15
+    wait_made(page, lambda made: made[:2] == [600, 400] and made[2] > 240 and max(made[3:5]) < 15)
     black = page.find_element(By.CSS_SELECTOR, "#swatches [aria-label=Black]")
     black.click()
     assert black.get_attribute("aria-pressed") == "true"
-    wait_for(lambda: not cards(page, "done"))
-    wait_done(page)
-    shown(page)
-    assert max(pixels(page)[2:5]) < 15
+    wait_made(page, lambda made: max(made[2:5]) < 15)
     page.find_element(By.CSS_SELECTOR, "input[name=crop]").click()
-    wait_for(lambda: not cards(page, "done"))
-    wait_done(page)
-    shown(page)
-    assert pixels(page)[0] < 600 or pixels(page)[1] < 400
+    wait_made(page, lambda made: made[0] < 600 or made[1] < 400)
     # The photo has another shape than what was cropped, so they are not compared.
-    assert not page.find_element(By.CSS_SELECTOR, ".before").is_displayed()
+    wait_for(lambda: not page.find_element(By.CSS_SELECTOR, ".before").is_displayed())
 
 
 def test_own_picture_blur_and_shadow(page, files, tmp_path):
@@ -172,15 +191,10 @@ def test_own_picture_blur_and_shadow(page, files, tmp_path):
     wait_done(page)
     page.find_element(By.CSS_SELECTOR, "input[value=picture]").click()
     page.find_element(By.CSS_SELECTOR, "input[name=picture]").send_keys(str(picture))
-    wait_for(lambda: not cards(page, "done"))
-    wait_done(page)
-    shown(page)
-    assert np.abs(np.subtract(pixels(page)[2:5], (0, 200, 0))).max() < 8
-    for name in ("input[name=shadow]", "input[value=blur]"):
-        page.find_element(By.CSS_SELECTOR, name).click()
-        wait_for(lambda: not cards(page, "done"))
-        wait_done(page)
-    shown(page)
+    wait_made(page, lambda made: np.abs(np.subtract(made[2:5], (0, 200, 0))).max() < 8)
+    page.find_element(By.CSS_SELECTOR, "input[name=shadow]").click()
+    page.find_element(By.CSS_SELECTOR, "input[value=blur]").click()
+    wait_made(page, lambda made: np.abs(np.subtract(made[2:5], (0, 200, 0))).max() > 40)
     assert pixels(page)[5] == 255
 
 
@@ -207,10 +221,7 @@ def test_the_keyboard_moves_the_slider_and_removes_a_photo(page, files):
     assert slider.get_attribute("aria-label") == "anna.jpg: how much of the original is shown"
     slider.send_keys(Keys.HOME)
     slider.send_keys(Keys.ARROW_RIGHT)
-    style = (
-        "return getComputedStyle(document.querySelector('.compare')).getPropertyValue('--split')"
-    )
-    assert page.execute_script(style).strip() == "1%"
+    assert style(page, ".compare", "--split") == "1%"
     page.find_element(By.CSS_SELECTOR, ".remove").send_keys(Keys.ENTER)
     assert not page.find_elements(By.CSS_SELECTOR, ".photo")
     assert page.execute_script("return document.activeElement.id") == "choose"
@@ -237,14 +248,12 @@ def test_the_keyboard_goes_through_the_page_in_order(page, files):
 
 
 def test_nothing_moves_for_who_wants_no_motion(page):
-    moving = "return getComputedStyle(document.querySelector('.choice')).transitionDuration"
-    assert page.execute_script(moving) != "0s"
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]},
-    )
-    assert page.execute_script(moving) == "0s"
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    durations = []
+    for wish in ("no-preference", "reduce"):
+        prefer(page, reduced_motion=wish)
+        page.refresh()
+        durations.append(style(page, ".choice", "transition-duration"))
+    assert durations == ["0.15s, 0.15s", "0s"]
 
 
 def test_everything_has_a_name_for_screen_readers(page, files):
@@ -274,14 +283,9 @@ def test_it_fits_a_phone(page, files):
 def test_dark_mode(page):
     colours = []
     for scheme in ("light", "dark"):
-        page.execute_cdp_cmd(
-            "Emulation.setEmulatedMedia",
-            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
-        )
-        colours.append(
-            page.execute_script("return getComputedStyle(document.body).backgroundColor")
-        )
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        prefer(page, color_scheme=scheme)
+        page.refresh()
+        colours.append(style(page, "body", "background-color"))
     assert colours == ["rgb(246, 246, 244)", "rgb(23, 24, 27)"]
 
 

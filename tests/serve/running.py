@@ -17,12 +17,28 @@ from pathlib import Path
 
 from tests.helpers import ROOT
 
+# The command with constants of modules changed: where a test is not to depend on how fast it is.
+CHANGED = """
+import importlib, json, sys
+for name, value in json.loads(sys.argv.pop(1)).items():
+    module, _, constant = name.rpartition(".")
+    module = importlib.import_module("bshm.serve." + module)
+    assert hasattr(module, constant)
+    setattr(module, constant, value)
+from bshm.__main__ import main
+sys.exit(main())
+"""
+
 
 class Service:
-    """A running ``bshm serve``: its address, its log, its end."""
+    """A running ``bshm serve``: its address, its log, its end.
 
-    def __init__(self, *flags, **environment):
-        command = [sys.executable, "-m", "bshm", "serve", "--port", "0", *map(str, flags)]
+    constants: values of module constants, such as ``{"admission.SLOW_S": 0}``
+    """
+
+    def __init__(self, *flags, constants=None, **environment):
+        how = ["-c", CHANGED, json.dumps(constants)] if constants else ["-m", "bshm"]
+        command = [sys.executable, *how, "serve", "--port", "0", *map(str, flags)]
         self.process = subprocess.Popen(
             command, cwd=str(ROOT), env={**os.environ, **environment}, stderr=subprocess.PIPE
         )
@@ -74,8 +90,8 @@ class Service:
             self.process.wait()
 
 
-def wait_for(true, within=60):
-    """Wait until something is true; fails when it is not in time."""
+def wait_for(true, within=120):
+    """Wait until something is true; fails when it is not in time, which a busy machine is given."""
     end = time.monotonic() + within
     while not true():
         assert time.monotonic() < end, "not within %d s" % within
@@ -83,9 +99,9 @@ def wait_for(true, within=60):
 
 
 @contextlib.contextmanager
-def serving(*flags, **environment):
-    """A service that is ready, and its end."""
-    service = Service(*flags, **environment)
+def serving(*flags, **options):
+    """A service that is ready, and its end; arguments as of `Service`."""
+    service = Service(*flags, **options)
     try:
         yield service.wait_until_ready()
     finally:
@@ -94,13 +110,18 @@ def serving(*flags, **environment):
 
 def workers_of(service):
     """Process ids of the workers of a service: its children's children."""
+    return grandchildren(service.process.pid)
+
+
+def grandchildren(pid):
+    """Ids of the processes that the children of a process started."""
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it ended meanwhile
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
                 parents[int(folder.name)] = parent
-    return [pid for pid, parent in parents.items() if parents.get(parent) == service.process.pid]
+    return [child for child, parent in parents.items() if parents.get(parent) == pid]
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -12,15 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from tests.helpers import ROOT
 from tests.serve.running import Service, frozen, serving, wait_for, workers_of
 
 
 @pytest.fixture(scope="module")
 def small():
-    """A service of one worker with room for two more requests, short limits."""
-    with serving(
-        *("--workers", 1, "--queue", 2, "--max-body-mb", 2, "--receive-s", 4, "--work-s", 20)
-    ) as running:
+    """A service of one worker with room for two more requests, and for small bodies."""
+    with serving("--workers", 1, "--queue", 2, "--max-body-mb", 2, "--work-s", 120) as running:
         yield running
         assert "Traceback" not in "".join(running.lines)
 
@@ -84,20 +84,45 @@ def test_a_client_that_left_frees_its_place(small, portrait):
     assert [line["status"] for line in small.log()].count(499) == 6
 
 
-def test_slow_senders_give_way_and_are_cut_off(small, portrait):
-    clients = [connect(small) for _ in range(6)]
-    try:
-        for client in clients[:3]:
-            client.sendall(head(1000) + b"--b\r\n")
-        wait_for(lambda: inside(small) == 3)
-        wait_for(lambda: small.metric("bshm_aside") == 3)
-        assert post(small, portrait).status_code == 200
-        for client in clients[:3]:
-            assert b" 408 " in client.recv(100)
-    finally:
-        for client in clients:
-            client.close()
-    wait_for(lambda: small.metric("bshm_aside") == 0)
+def test_slow_senders_give_way(portrait):
+    at_once = {"admission.SLOW_S": 0}
+    with serving("--workers", 1, "--queue", 1, "--receive-s", 120, constants=at_once) as service:
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):  # more than there are places
+                client = stack.enter_context(connect(service))
+                client.sendall(head(1000) + b"--b\r\n")
+            wait_for(lambda: service.metric("bshm_aside") == 3)
+            assert inside(service) == 0
+            assert post(service, portrait).status_code == 200
+        wait_for(lambda: service.metric("bshm_aside") == 0)
+
+
+@pytest.fixture(scope="module")
+def hasty():
+    """A service that waits for nobody and nothing."""
+    soon = {"server.HEAD_S": 3}
+    with serving("--workers", 1, "--receive-s", 1, "--work-s", 4, constants=soon) as running:
+        yield running
+
+
+def test_a_connection_that_says_nothing_is_closed(hasty):
+    with connect(hasty) as client:
+        client.sendall(b"GET /livez HT")
+        assert client.recv(10) == b""
+
+
+def test_who_does_not_send_all_is_cut_off(hasty):
+    with connect(hasty) as client:
+        client.sendall(head(1000) + b"--b\r\n")
+        assert b" 408 " in client.recv(100)
+
+
+def test_work_that_takes_too_long_is_ended(hasty, portrait):
+    with frozen(hasty):
+        answer = post(hasty, portrait)
+        assert answer.status_code == 503 and "too long" in answer.json()["detail"]
+        wait_for(lambda: hasty.metric("bshm_workers_busy") == 0)
+    wait_for(lambda: post(hasty, portrait).status_code == 200)
 
 
 def test_a_body_that_is_declared_too_large(small):
@@ -159,12 +184,6 @@ def test_bombs_of_parts_and_fields(small):
         assert answer.status_code == 400 and "at most 64 fields" in answer.text
 
 
-def test_a_connection_that_says_nothing_is_closed():
-    with serving("--workers", 1) as service, connect(service) as client:
-        client.sendall(b"GET /livez HT")
-        assert client.recv(10) == b""
-
-
 def test_a_worker_that_dies_takes_one_request_with_it(small, portrait):
     with ThreadPoolExecutor(1) as pool:
         (pid,) = workers_of(small)
@@ -175,15 +194,6 @@ def test_a_worker_that_dies_takes_one_request_with_it(small, portrait):
             assert lost.result(30).status_code == 500
     assert post(small, portrait).status_code == 200
     assert workers_of(small) != [pid]
-
-
-def test_work_that_takes_too_long_is_ended(portrait):
-    with serving("--workers", 1, "--work-s", 8) as service:
-        with frozen(service):
-            answer = post(service, portrait)
-            assert answer.status_code == 503 and "too long" in answer.json()["detail"]
-            wait_for(lambda: service.metric("bshm_workers_busy") == 0)
-        wait_for(lambda: post(service, portrait).status_code == 200)
 
 
 def test_a_wait_that_is_too_long_is_ended(portrait):
@@ -217,27 +227,35 @@ def listening(service):
         return False
 
 
-def test_it_says_not_ready_while_it_drains():
-    service = Service("--workers", 1, "--drain-s", 2).wait_until_ready()
-    service.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: service.get("/readyz") == (503, "stopping\n"))
-    assert service.get("/livez")[0] == 200
-    assert service.process.wait(30) == 0
+# An engine that is there only when the test lets it.
+HELD = """
+import os, sys
+open(os.environ["HELD"]).close()
+sys.path.remove(os.path.dirname(__file__))
+del sys.modules["onnxruntime"]
+import onnxruntime
+"""
 
 
-def test_it_is_not_ready_before_a_first_photo_is_done():
-    service = Service("--workers", 1)
+def test_it_says_when_it_is_ready_and_when_it_is_not_any_more(tmp_path):
+    (tmp_path / "onnxruntime.py").write_text(HELD)
+    os.mkfifo(str(tmp_path / "held"))
+    held = {"PYTHONPATH": "%s:%s" % (tmp_path, ROOT), "HELD": str(tmp_path / "held")}
+    service = Service("--workers", 1, "--drain-s", 600, **held)
     try:
-        answers = {service.get("/readyz")}
-        wait_for(lambda: answers.add(service.get("/readyz")) or (200, "ok\n") in answers)
-        assert answers <= {(503, "starting\n"), (200, "ok\n")} and len(answers) == 2
+        assert service.get("/readyz") == (503, "starting\n")
+        assert service.get("/livez") == (200, "ok\n")
+        (tmp_path / "held").open("w").close()
+        service.wait_until_ready()
+        service.process.send_signal(signal.SIGINT)
+        wait_for(lambda: service.get("/readyz") == (503, "stopping\n"))
+        assert service.get("/livez") == (200, "ok\n")
+        assert service.stop(signal.SIGINT) == 130  # told twice, it waits no longer
     finally:
         service.close()
 
 
-def test_ctrl_c_ends_it_and_a_killed_service_leaves_no_workers():
-    service = Service("--workers", 2).wait_until_ready()
-    assert service.stop(signal.SIGINT) == 130
+def test_a_killed_service_leaves_no_workers():
     service = Service("--workers", 2).wait_until_ready()
     wait_for(lambda: len(workers_of(service)) == 2)
     pids = workers_of(service)

@@ -40,7 +40,8 @@ class Site(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", "1000")
             self.end_headers()
-            self.server.stopped.wait(30)
+            self.server.slow.wait(60)
+            self.close_connection = True
         elif word == "chunked":
             self.send_response(200)
             self.send_header("Transfer-Encoding", "chunked")
@@ -70,11 +71,11 @@ class Site(BaseHTTPRequestHandler):
 def site(portrait):
     Site.photo = portrait
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.stopped = threading.Event()
+    server.slow = threading.Event()  # until which /slow says nothing
     server.url = "http://127.0.0.1:%d" % server.server_address[1]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
-    server.stopped.set()
+    server.slow.set()
     server.shutdown()
 
 
@@ -214,23 +215,26 @@ def test_photo_and_background_behind_addresses(site):
         assert answer.status_code == 200 and answer.headers["Content-Type"] == "image/png"
 
 
-def test_a_download_holds_a_place_until_it_takes_long(site):
+@pytest.mark.parametrize("slow_s", [600, 0])
+def test_a_download_holds_a_place_until_it_takes_long(site, slow_s):
     with serving(
-        *("--workers", 1, "--queue", 1, "--allow-urls", site.url, "--fetch-s", 5)
+        *("--workers", 1, "--queue", 1, "--allow-urls", site.url, "--fetch-s", 120),
+        constants={"admission.SLOW_S": slow_s},
     ) as service, ThreadPoolExecutor(2) as pool:
 
-        def ask(_):
-            return requests.get(
-                service.url + "/api/remove", params={"url": site.url + "/slow"}
-            ).status_code
+        def ask(path):
+            address = {"url": site.url + path}
+            return requests.get(service.url + "/api/remove", params=address).status_code
 
-        waiting = [pool.submit(ask, number) for number in range(2)]
-        wait_for(lambda: service.metric("bshm_inside") == 2)
-        assert ask(2) == 429
-        wait_for(lambda: service.metric("bshm_aside") == 2)
-        assert service.metric("bshm_inside") == 0
+        waiting = [pool.submit(ask, "/slow") for _ in range(2)]
+        try:
+            wait_for(lambda: service.metric("bshm_inside" if slow_s else "bshm_aside") == 2)
+            assert ask("/photo.jpg") == (429 if slow_s else 200)
+        finally:
+            site.slow.set()
         assert [one.result() for one in waiting] == [400, 400]
-        wait_for(lambda: service.metric("bshm_aside") == 0)
+        site.slow.clear()
+        wait_for(lambda: service.metric("bshm_inside") == service.metric("bshm_aside") == 0)
 
 
 def test_the_next_address_of_a_name_is_tried(site, portrait, monkeypatch):

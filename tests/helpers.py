@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bshm.cli.main import main
 from bshm.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +26,19 @@ def bshm(*arguments, cwd=ROOT, code=0, **options):
     assert done.returncode == code, done.stderr.decode()
     assert b"Traceback" not in done.stderr
     return done
+
+
+def refused(*arguments, code=2):
+    """What the command says where it does not even begin. It runs in this process: nothing of one
+    matters to that, and there are many such cases.
+    """
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            found = main(list(map(str, arguments)))
+        except SystemExit as left:
+            found = left.code
+    assert found == code, said.getvalue()
+    return said.getvalue()
 
 
 def lines(stream):

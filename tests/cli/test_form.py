@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import PORTRAITS, bshm, lines
+from tests.helpers import PORTRAITS, bshm, lines, refused
 
 pytestmark = pytest.mark.real_command
 
@@ -210,4 +210,4 @@ def test_a_jpeg_within_kilobytes(tmp_path, small):
     ],
 )
 def test_wrong_usage_is_code_2(small, arguments, words):
-    assert words in bshm("-i", small, *arguments, code=2).stderr.decode()
+    assert words in refused("-i", small, *arguments)

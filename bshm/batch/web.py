@@ -65,6 +65,10 @@ class Web:
         self.idle: deque[requests.Session] = deque()
         self.hosts: dict[str, threading.Semaphore] = {}
 
+    def __reduce__(self) -> tuple[type[Web], tuple[Limits]]:
+        """Sent to another process, it makes connections and takes turns of its own there."""
+        return Web, (self.limits,)
+
     def read(self, url: str, name: str) -> bytes:
         """Bytes behind a URL; ``name`` is what messages call it. Raises InputError.
 

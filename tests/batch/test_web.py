@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import importlib.util
 import os
+import pickle
 import socket
 import threading
 import time
@@ -67,6 +68,12 @@ def test_connections_are_used_again_and_by_one_thread_at_a_time(web):
         bodies = list(pool.map(lambda source: source.read(), sources))
     assert bodies == [b"/%d.jpg" % number * 1000 for number in range(40)]
     assert len({client for _, _, client in web.requests}) <= 9
+
+
+def test_a_source_can_be_sent_to_another_process_after_it_was_read(web):
+    web["/x.jpg"] = lambda request: request.reply(b"photo")
+    [source] = expand([web.url("/x.jpg")], limits=QUICK)
+    assert source.read() == pickle.loads(pickle.dumps(source)).read() == b"photo"
 
 
 def test_web_page_under_a_photos_name_is_called_one(web):

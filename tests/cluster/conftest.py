@@ -13,6 +13,18 @@ if sys.version_info < (3, 10):
 OBJECT_STORE = 80_000_000  # bytes of each node; the least that Ray takes is 75 MB
 
 
+def patiently(start):
+    """What a call gives that starts a node. Ray allows it 30 seconds and raises an Exception; a
+    busy machine may take longer, but hardly again and again.
+    """
+    for is_last in (False, False, True):
+        try:
+            return start()
+        except Exception:
+            if is_last:
+                raise
+
+
 class Nodes:
     """The two nodes of the cluster; the head is where this process is."""
 
@@ -22,7 +34,8 @@ class Nodes:
     def both(self):
         """Let both be there, whatever an earlier test did."""
         if self.other is None:
-            self.other = self.cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
+            args = {"num_cpus": 1, "object_store_memory": OBJECT_STORE}
+            self.other = patiently(lambda: self.cluster.add_node(**args))
 
     def kill(self):
         """End the other one with all that runs on it, at once."""
@@ -45,7 +58,7 @@ def nodes(s3_server):
         patch.setenv("no_proxy", "*")
         patch.setenv("RAY_worker_niceness", "0")  # beside other work, a nice one hardly gets on
         head = {"num_cpus": 1, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
+        cluster = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
         ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
         yield Nodes(cluster)
         ray.shutdown()

@@ -36,7 +36,7 @@ def url(nodes):
         serve.start("HeadOnly", {"host": "127.0.0.1", "port": port})
         serve.run(deployment, name="bshm")
         url = "http://127.0.0.1:%d" % port
-        wait_for(lambda: ask(url + "/readyz")[0] == 200, 150)
+        wait_for(lambda: ask(url + "/readyz")[0] == 200, 500)
         yield url
         serve.shutdown()
 

@@ -6,6 +6,7 @@ folder of JPEGs to take as well, such as the photos held out of training (`train
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from pathlib import Path
@@ -44,8 +45,8 @@ def photos() -> list[np.ndarray]:
     return [seen(np.ascontiguousarray(view)) for view in views]
 
 
-@pytest.fixture(scope="module")
-def reference():
+@functools.lru_cache(maxsize=None)
+def reference() -> list[tuple[np.ndarray, np.ndarray]]:
     """Photos, and what ONNX Runtime makes of them."""
     pytest.importorskip("onnxruntime", reason="the package onnxruntime is not installed")
     from bshm.model.onnx import OnnxEngine
@@ -59,16 +60,16 @@ def assert_agree(alphas, expected):
     assert worst <= LEVELS * 1.02, "mattes differ by %.1f of 255" % worst  # 1.02: the stretch
 
 
-def test_tensorflow_agrees(reference):
+def test_tensorflow_agrees():
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("the package tensorflow is not installed")
     from bshm.model.tensorflow import TensorFlowEngine
 
     engine = TensorFlowEngine(str(DATA / "bshm-lite.pb"), "cpu")
-    assert_agree((engine.alpha(photo) for photo, _ in reference), (a for _, a in reference))
+    assert_agree((engine.alpha(photo) for photo, _ in reference()), (a for _, a in reference()))
 
 
-def test_pytorch_agrees(reference):
+def test_pytorch_agrees():
     torch = pytest.importorskip("torch", reason="the package torch is not installed")
     onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
     from training.export import fold
@@ -85,4 +86,4 @@ def test_pytorch_agrees(reference):
             alpha = model(torch.tensor(photo.transpose(2, 0, 1)[None]).float())
         return alpha_from_levels((alpha[0, 0] * 255).round().byte().numpy())
 
-    assert_agree((alpha(photo) for photo, _ in reference), (a for _, a in reference))
+    assert_agree((alpha(photo) for photo, _ in reference()), (a for _, a in reference()))

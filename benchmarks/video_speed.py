@@ -5,7 +5,8 @@
 
 Films are made of a sample portrait that sways before another picture, with noise, as H.264; the
 background is a picture, which also lights the person. Frames a second are all frames by all of the
-time, from the start of the process to its end. Memory is the largest resident set of the process.
+time, from the start of the process to its end; processor time is that of all threads, and says more
+on a machine that does other work. Memory is the largest resident set of the process.
 The hour is one of small frames, three a second, with a stand-in for the network, so that it ends;
 `--memory --real` takes the real network and films of 20 and 400 frames.
 """
@@ -65,14 +66,15 @@ def write(path: Path, frames: Iterator[np.ndarray], size: tuple[int, int], rate:
         out.mux(track.encode(None))
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds and MiB of a process."""
+def run(command: list[str]) -> tuple[float, float, float]:
+    """Of a process: seconds, seconds of processor time, MiB."""
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=-3)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit("%s ended with %d" % (" ".join(command), status))
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+    spent = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - begun, spent, usage.ru_maxrss / 1024
 
 
 def command(source: Path, output: Path, *flags: str) -> list[str]:
@@ -80,14 +82,15 @@ def command(source: Path, output: Path, *flags: str) -> list[str]:
 
 
 def speed(folder: Path, count: int) -> None:
-    print("| film | speed | frames/s | MiB |\n|---|---|---:|---:|")
+    print("| film | speed | frames/s | CPU a frame | MiB |\n|---|---|---:|---:|---:|")
     for name, (width, height) in SIZES.items():
         source = folder / (name + ".mp4")
         write(source, sway(width, height, count), (width, height), 25)
         for pace in ("best", "fast"):
             flags = ("--speed", pace, "--background", str(SAMPLES / "2.png"))
-            seconds, memory = run(command(source, folder / "out.mp4", *flags))
-            print("| %s | %s | %.2f | %.0f |" % (name, pace, count / seconds, memory), flush=True)
+            seconds, spent, memory = run(command(source, folder / "out.mp4", *flags))
+            row = name, pace, count / seconds, 1e3 * spent / count, memory
+            print("| %s | %s | %.2f | %.0f ms | %.0f |" % row, flush=True)
 
 
 def memory(folder: Path, real: bool) -> None:
@@ -101,7 +104,7 @@ def memory(folder: Path, real: bool) -> None:
         else:
             stand_in = STAND_IN.replace("time.sleep(0.01)", "").replace("part_frames=5", "")
             one = [sys.executable, "-c", stand_in, str(source), str(output), "white"]
-        seconds, mib = run(one)
+        seconds, _, mib = run(one)
         found.append(mib)
         print("%6d frames, %4d s of film: %.1f MiB in %.0f s" % (count, count / rate, mib, seconds))
     print("%+.1f %%" % (100 * (found[1] / found[0] - 1)))

@@ -167,6 +167,7 @@ def _make_pngs(
     tell: Told,
 ) -> list[str]:
     pattern = png_pattern(order.output)
+    disk.clear_up(Path(pattern).parent)
     for first in pictures:
         pts: list[int] = []
         for picture in chain([first], islice(pictures, order.part_frames - 1)):

@@ -51,6 +51,15 @@ def test_killed_runs_go_on_to_the_same_film(tmp_path, name):
     assert not folder.exists()
 
 
+def test_a_png_that_a_killed_run_was_writing_does_not_stay(tmp_path):
+    films.write(tmp_path / "in.mkv", 3)
+    folder = tmp_path / "f"
+    folder.mkdir()
+    (folder / (".bshm-%s.tmp" % ("0" * 16))).write_bytes(b"half of a PNG")
+    films.make(tmp_path / "in.mkv", folder / "%d.png")
+    assert sorted(files(folder)) == ["1.png", "2.png", "3.png", "timestamps.txt"]
+
+
 @pytest.mark.parametrize("limit", [3000, 20000])
 def test_a_full_disk_is_a_line_and_the_next_run_goes_on(tmp_path, limit):
     source = tmp_path / "in.mkv"

@@ -40,6 +40,8 @@ def main(orders: Connection, outfit: Outfit) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(os, "nice"):  # not on Windows; who refuses and answers probes goes first
         os.nice(NICE)
+    # What is wrong with a file the answer says; whoever sends many would fill the log.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     try:
         from bshm.matting import AlphaMatting
         from bshm.serve.making import fulfil, rehearse

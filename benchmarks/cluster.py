@@ -2,7 +2,8 @@
 
 rate      photos a second of the plain command, and of one and two actors of this machine
 listing   time and memory of the driver for 10,000, 100,000 and 1,000,000 names
-killed    a node is killed in mid-run; exits with 1 if a photo is lost, or in the report twice
+killed    a node is killed in mid-run; exits with 1 if a photo is lost, or in the report twice;
+          with --stand-in the matte is the red channel, and tens of thousands do not take hours
 cost      machines, hours and requests of a hundred million photos, with the formula
 
 Needs ``pip install 'bshm[cluster]'``. Linux only: memory is read from /proc.
@@ -31,12 +32,13 @@ from bshm.cluster.plan import Plan
 from bshm.cluster.worker import Worker
 from bshm.model import weights
 from bshm.pipeline import Recipe
+from tests.model.test_engines import onnx_graph
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = [sys.executable, str(ROOT / "inference_bshm.py")]
 NAMES = (10_000, 100_000, 1_000_000)
 EDGE = 0.15  # of the photos: as many of the first and of the last count for no rate
-SEEN_EACH = 0.02  # seconds between two looks at a folder
+SEEN_EACH = 0.2  # seconds between two looks at a folder
 
 COST = """\
 N  photos                                     %(photos)15d
@@ -62,6 +64,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--width", type=int, help="default: 960 for rate, 160 for killed")
     parser.add_argument("--rounds", type=int, default=3, help="of rate; default: 3")
     parser.add_argument("--names", type=int, nargs="+", default=NAMES)
+    parser.add_argument("--shard-size", type=int, default=256, help="of listing and cost")
+    parser.add_argument(
+        "--stand-in", action="store_true", help="killed: a network of no work, for many photos"
+    )
     parser.add_argument("--one-listing", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--machines", type=int, default=100)
     parser.add_argument("--photos-a-second", type=float, default=20.0, help="of one machine")
@@ -76,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     if options.one_listing:
-        return _one_listing(options.one_listing)
+        return _one_listing(options.one_listing, options.shard_size)
     if options.what != "cost":
         print(machine())
     return {"rate": _rate, "listing": _listing, "killed": _killed, "cost": _cost}[options.what](
@@ -136,6 +142,7 @@ def _listing(options: argparse.Namespace) -> int:
     print("%12s %10s %14s" % ("names", "seconds", "driver, MB"))
     for count in options.names:
         command = [sys.executable, __file__, "listing", "--one-listing", str(count)]
+        command += ["--shard-size", str(options.shard_size)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         seconds, peak = done.stdout.split()[-2:]
         print("%12d %10s %14s" % (count, seconds, peak), flush=True)
@@ -150,7 +157,7 @@ class _Idle(Worker):
         return [Result(each, Status.SKIPPED) for each in shard.jobs]
 
 
-def _one_listing(count: int) -> int:
+def _one_listing(count: int, size: int) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         names = Path(scratch) / "names.txt"
         with names.open("w") as file:
@@ -158,7 +165,7 @@ def _one_listing(count: int) -> int:
                 file.write("s3://bucket/photos/of/%03d/%09d.jpg\n" % (number % 1000, number))
         job.connect("", 2, False)
         begin = time.monotonic()
-        plan = _plan(["@%s" % names], Path(scratch) / "out", 256)
+        plan = _plan(["@%s" % names], Path(scratch) / "out", size)
         assert sum(1 for _ in job.run(plan, job.Pool(1, 1, 0), _Idle)) == count
         seconds = time.monotonic() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
@@ -166,13 +173,14 @@ def _one_listing(count: int) -> int:
     return 0
 
 
-def _plan(inputs: list[str], out: Path, size: int) -> Plan:
+def _plan(inputs: list[str], out: Path, size: int, network: str = "bshm-lite") -> Plan:
+    """network: as the flag --weights has it"""
     return Plan(
         inputs=tuple(inputs),
         folder=str(out),
         recipes=(Recipe(),),
-        weights="bshm-lite",
-        sha256=weights.EMBEDDED["bshm-lite.onnx"],
+        weights=network,
+        sha256=weights.sha256(weights.resolve(network, "onnx").path),
         device="cpu",
         engine="onnx",
         threads=1,
@@ -196,7 +204,8 @@ def _killed(options: argparse.Namespace) -> int:
     ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
     with tempfile.TemporaryDirectory() as scratch:
         folder, out = _photos(Path(scratch), count, options.width or 160), Path(scratch) / "out"
-        plan = _plan([str(folder)], out, 32)
+        network = onnx_graph(Path(scratch) / "red.onnx") if options.stand_in else "bshm-lite"
+        plan = _plan([str(folder)], out, 32, network)
 
         def kill() -> None:
             while len(list(out.glob("*.png"))) < count // 4:
@@ -225,7 +234,7 @@ def _killed(options: argparse.Namespace) -> int:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    photos, size, rate = 100_000_000, 256, options.photos_a_second
+    photos, size, rate = 100_000_000, options.shard_size, options.photos_a_second
     hour, get, put = options.prices
     each = int(not options.shards)
     machine_hours = photos / rate / 3600

@@ -60,7 +60,8 @@ def run(arguments: list[str]) -> int:
         job.connect(args.address, cpu_limit(), args.verbose)
         pool = _pool(args, job.machines())
         plan = _plan(args, recipes, pool)
-    with terminal.alone_on_stderr(args.verbose):
+    # Ray prints there what it says of machines that are lost.
+    with terminal.alone_on_stderr(args.verbose), terminal.alone_on_stdout(args.verbose):
         return _follow(args, plan, pool)
 
 

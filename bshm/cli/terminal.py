@@ -175,6 +175,29 @@ def alone_on_stderr(verbose: bool) -> ContextManager[None]:
 
 
 @contextlib.contextmanager
+def alone_on_stdout(verbose: bool) -> Iterator[None]:
+    """Keep off stdout what libraries print there; results are written to its descriptor."""
+    before = sys.stdout
+    if before is None or _descriptor(before) is None:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:
+        sys.stdout = _Printed(before, sys.stderr if verbose else nowhere)  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            sys.stdout = before
+
+
+class _Printed:
+    """A stream to which only its descriptor leads: what is printed goes elsewhere."""
+
+    def __init__(self, stream: TextIO, elsewhere: TextIO) -> None:
+        self.fileno, self.isatty = stream.fileno, stream.isatty
+        self.write, self.flush = elsewhere.write, elsewhere.flush
+
+
+@contextlib.contextmanager
 def _own_stderr() -> Iterator[None]:
     """Python's stderr has a descriptor of its own meanwhile, and number 2 leads nowhere."""
     before, saved, nowhere = sys.stderr, os.dup(2), os.open(os.devnull, os.O_WRONLY)

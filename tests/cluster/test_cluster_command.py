@@ -85,3 +85,26 @@ def test_a_machine_that_is_too_slow_for_a_cluster_is_told_in_one_line(monkeypatc
     with pytest.raises(BshmError, match="no cluster could be started here") as caught:
         connect("", 1, False)
     assert caught.value.code == "no_cluster" and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verbose", [[], ["--verbose"]])
+def test_what_ray_prints_of_lost_machines_is_not_on_stdout(monkeypatch, tmp_path, capfd, verbose):
+    pytest.importorskip("ray")
+    from bshm.batch.run import Result, Status
+    from bshm.cluster import job
+
+    def run(plan, pool):
+        for shard in plan.shards():
+            for each in shard.jobs:
+                print("(raylet) The node has been marked dead")  # of another thread, as Ray does
+                yield Result(each, Status.DONE)
+
+    monkeypatch.setattr(job, "connect", lambda *_: None)
+    monkeypatch.setattr(job, "machines", lambda: [{"CPU": 1}])
+    monkeypatch.setattr(job, "run", run)
+    assert cluster.run([str(PORTRAITS[0]), "-d", str(tmp_path), *verbose]) == 0
+    said = capfd.readouterr()
+    assert said.out.splitlines() == [str(tmp_path / "1.png")]
+    assert ("marked dead" in said.err) == bool(verbose)
+    print("and again")
+    assert capfd.readouterr().out == "and again\n"

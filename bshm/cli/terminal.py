@@ -182,7 +182,7 @@ def alone_on_stdout(verbose: bool) -> Iterator[None]:
         yield
         return
     with open(os.devnull, "w") as nowhere:
-        sys.stdout = _Printed(before, sys.stderr if verbose else nowhere)  # type: ignore[assignment]
+        sys.stdout = _Printed(before, sys.stderr if verbose else nowhere)
         try:
             yield
         finally:

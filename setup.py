@@ -76,6 +76,7 @@ setup(
             "removebg; python_version >= '3.10'",
             "moto[server]>=5; python_version >= '3.10'",  # S3's protocol
             "pytest>=7",
+            "pytest-xdist>=3.5",
             "hypothesis>=6",
             "packaging",
             "onnx>=1.13",

@@ -41,9 +41,31 @@ CASES = {
 ValidFile = namedtuple("ValidFile", "name format data")
 
 
-def pytest_configure():
+def pytest_configure(config):
     """Hundreds of commands run: they find bytecode also where PYTHONDONTWRITEBYTECODE is set."""
-    compileall.compile_dir(str(ROOT / "bshm"), quiet=2)
+    if not hasattr(config, "workerinput"):  # which the processes of -n have
+        compileall.compile_dir(str(ROOT / "bshm"), quiet=2)
+
+
+def pytest_collection_modifyitems(items):
+    """The tests of the cluster begin first, for they take longest."""
+    items.sort(key=lambda item: "/cluster/" not in item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With -n, the tests of a file run in one process, which has their fixtures, and so do all
+    those of the cluster.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return "cluster" if "/cluster/" in file else file
+
+    config.option.loadscopereorder = False  # by size; here, in the order above
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

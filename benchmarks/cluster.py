@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--one-listing", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--machines", type=int, default=100)
-    parser.add_argument("--photos-a-second", type=float, default=20.0, help="of one machine")
+    parser.add_argument("--photos-a-second", type=float, default=6.0, help="of one machine")
     parser.add_argument("--shards", action="store_true")
     parser.add_argument(
         "--prices",

@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="N",
         help="workers, each of as many CPUs as --threads says, or of one GPU (default: as many as "
-        "fit, more when machines join; --threads: 2)",
+        "fit, more when machines join; --threads: 1, of a GPU 2)",
     )
     add(
         "--shards",
@@ -121,7 +121,8 @@ def _pool(args: argparse.Namespace, machines: list[dict[str, float]]) -> Pool:
     has_gpus = any(machine.get("GPU") for machine in machines)
     gpus = int(args.device in ("cuda", "tensorrt") or (args.device == "auto" and has_gpus))
     most = int(max(machine.get("CPU", 0) for machine in machines))
-    return Pool(args.actors, max(1, min(args.threads or 2, most)), gpus)
+    cpus = args.threads or 1 + gpus  # two actors of one CPU do more than one of two
+    return Pool(args.actors, max(1, min(cpus, most)), gpus)
 
 
 def _plan(args: argparse.Namespace, recipes: list, pool: Pool) -> Plan:

@@ -108,3 +108,21 @@ def test_what_ray_prints_of_lost_machines_is_not_on_stdout(monkeypatch, tmp_path
     assert ("marked dead" in said.err) == bool(verbose)
     print("and again")
     assert capfd.readouterr().out == "and again\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "machine", "cpus", "gpus"),
+    [
+        ([], {"CPU": 8}, 1, 0),
+        ([], {"CPU": 8, "GPU": 1}, 2, 1),
+        (["--threads", "4"], {"CPU": 8}, 4, 0),
+        (["--threads", "16"], {"CPU": 8}, 8, 0),
+        (["--device", "cpu"], {"CPU": 8, "GPU": 1}, 1, 0),
+    ],
+)
+def test_an_actor_takes_a_cpu_or_a_gpu(flags, machine, cpus, gpus):
+    pytest.importorskip("ray")
+    from bshm.cluster.job import Pool
+
+    args = cut_flags.parse(cluster._parser(), [str(PORTRAITS[0]), *flags])
+    assert cluster._pool(args, [machine, {"CPU": 1}]) == Pool(0, cpus, gpus)

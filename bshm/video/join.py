@@ -33,7 +33,6 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
     whole = parts.folder / ("whole" + order.form.ending)
     with whole_file(whole) as file, av.open(str(parts.path(1))) as first:
         source = av.open(order.source) if film.tracks else None
-        film.close()  # all of it is read, and an hour's index, twice open, takes megabytes
         beside = tracks.of(source) if source else []
         options = _clock(order.form, film.time_base, beside)
         container = open_output(file, order.form.container, options)

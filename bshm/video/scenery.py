@@ -29,7 +29,7 @@ GLIDE_S = 1.0  # seconds: after that, numbers have come 63 % of their way
 # Rows of feet and horizon, in shares of the height, that blur a frame all alike.
 NO_GROUND = blur.Ground(2.0, 1.0)
 # Cells along the side of a square frame: two thirds of a photo's. Edge colours are 1 to 3 % less
-# exact and take half of the time; in a film, coding does more to them.
+# exact and take a fifth less time; in a film, coding does more to them.
 COLOUR_CELLS = 240
 PROBED = (216, 384)  # rows and columns of a background whose light is measured
 

@@ -4,6 +4,7 @@
 
 A sample is made at the network's own size in one warp: geometry, then (often) a new background
 behind the true foreground colours, then everything a camera and a website do to a picture.
+Things that `training.carried` cut out are given into other people's hands.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, NamedTuple
@@ -25,6 +27,10 @@ PLANES = {"rgb": (0, 3), "front": (3, 3), "alpha": (6, 1), "weight": (7, 1)}  # 
 DRAWN = {"eg": 1.3, "ccp": 1.0, "mix": 1.6, "sup": 0.8}
 # The same, for the tenth of a set with the softest edges: long, curly and flying hair.
 HAIRY = 2.0
+# How often somebody is given a thing, and how often of these it is held: else it lies apart.
+THINGS, HELD = 0.25, 0.75
+# Size of a thing as a share of the person's, both as square roots of areas.
+THING = (0.2, 0.7)
 
 
 class Pack:
@@ -37,6 +43,7 @@ class Pack:
     def __init__(self, folder: Path) -> None:
         self.records = json.loads((folder / "index.json").read_text())
         self.file = os.open(folder / "pixels.bin", os.O_RDONLY)
+        self.things = sorted((folder / "carried").glob("*.png"))
 
     def plane(self, index: int, name: str, level: int = 0) -> np.ndarray:
         start, height, width = self.records[index]["levels"][level]
@@ -107,6 +114,8 @@ def write_pack(data: Path, fused: Path, folder: Path) -> None:
             rgb = cv2.imread(str(path))[:, :, ::-1]
             none = np.zeros(rgb.shape[:2], np.uint8)
             add([rgb, rgb, none, none], name=path.stem, kind="bg")
+    if (fused / "carried").exists():
+        shutil.copytree(fused / "carried", folder / "carried", dirs_exist_ok=True)
     (folder / "index.json").write_text(json.dumps(records))
 
 
@@ -148,7 +157,7 @@ class Sampler:
 
     A second person stands behind in some samples. One that is as large and as sharp as the first
     belongs to the picture (positive); one that is much smaller or out of focus is a passer-by
-    (negative).
+    (negative). So it is with things: what is held belongs to the person, what lies apart does not.
     """
 
     def __init__(
@@ -191,6 +200,8 @@ class Sampler:
             layer = self._composite(self.person(index, True))
         else:
             layer = self.person(index, False)
+        if self.pack.things and rnd.random() < THINGS:
+            layer = self._with_thing(layer)
         rgb, front = self.photometry(layer.rgb, layer.front)
         alpha, weight = layer.alpha, layer.weight
         if rnd.random() < 0.04:
@@ -221,6 +232,42 @@ class Sampler:
             alpha = 1 - (1 - alpha) * (1 - other.alpha)
             weight = np.minimum(weight, other.weight)
         return Layer(rgb, front, alpha, weight)
+
+    def _with_thing(self, layer: Layer) -> Layer:
+        """Something held before the body, below its upper third, or something apart from it."""
+        rnd, body = self.random, layer.alpha > 0.5
+        held = rnd.random() < HELD
+        _, top, _, height = cv2.boundingRect(body.astype(np.uint8))
+        low = top + height // 3
+        rows, columns = np.nonzero(body[low:])
+        if body.mean() < 0.02 or not len(rows):
+            return layer
+        if held:
+            chosen = int(rnd.integers(len(rows)))
+            centre = np.array([columns[chosen], rows[chosen] + low])
+        else:
+            centre = rnd.uniform(0, 1, 2) * body.shape[::-1]
+        thing = cv2.imread(str(rnd.choice(self.pack.things)), cv2.IMREAD_UNCHANGED)
+        thing_h, thing_w = thing.shape[:2]
+        scale = np.sqrt(body.sum() / (thing_h * thing_w)) * rnd.uniform(*THING)
+        angle, flip = np.deg2rad(rnd.normal(0, 25)), rnd.choice([-1, 1])
+        cos, sin = np.cos(angle), np.sin(angle)
+        linear = scale * np.array([[flip * cos, -sin], [flip * sin, cos]])
+        shift = centre - linear @ np.array([thing_w / 2, thing_h / 2])
+        warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
+        seen = cv2.warpAffine(thing, warp, body.shape[::-1]).astype(np.float32)
+        cover = seen[..., 3] / 255
+        near = cv2.dilate(body.astype(np.uint8), np.ones((9, 9))) > 0
+        if held != bool((near & (cover > 0.1)).any()):
+            return layer
+        part = cover[..., None]
+        colours = (seen[..., 2::-1] * np.float32(rnd.uniform(0.7, 1.3))).clip(0, 255)
+        rgb = layer.rgb * (1 - part) + colours * part
+        if not held:
+            return layer._replace(rgb=rgb)
+        front = layer.front * (1 - part) + colours * part
+        alpha = np.maximum(layer.alpha, cover)
+        return Layer(rgb, front, alpha, np.maximum(layer.weight, cover))
 
     def person(self, index: int, replace: bool, small: bool = False) -> Layer:
         """Warp one photo to [h, w]; ``small``: at a third of the scale, or less."""

@@ -111,14 +111,14 @@ def contradicted(tri: np.ndarray, teachers: list[np.ndarray]) -> np.ndarray:
     """
     touching = cv2.dilate((tri == 0.5).astype(np.uint8), np.ones((3, 3), np.uint8))
     least, most = np.minimum.reduce(teachers), np.maximum.reduce(teachers)
-    unknown = _convinced(((least > 0.5) & (tri == 0)).astype(np.uint8), least, touching)
+    unknown = convinced(((least > 0.5) & (tri == 0)).astype(np.uint8), least, touching)
     if len(teachers) > 1:
-        unknown |= _convinced(((most < 0.5) & (tri == 1)).astype(np.uint8), 1 - most, touching)
+        unknown |= convinced(((most < 0.5) & (tri == 1)).astype(np.uint8), 1 - most, touching)
     # The rim between such an area and the band is as unknown as the area.
     return cv2.dilate(unknown.astype(np.uint8), disk(3)).astype(bool)
 
 
-def _convinced(spots: np.ndarray, certainty: np.ndarray, touching: np.ndarray) -> np.ndarray:
+def convinced(spots: np.ndarray, certainty: np.ndarray, touching: np.ndarray) -> np.ndarray:
     """Those of the spots that touch the band and whose mean certainty is high: bool [H, W]."""
     count, labels = cv2.connectedComponents(spots)
     flat = labels.ravel()

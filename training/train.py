@@ -156,11 +156,16 @@ def blur(mask: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(mask, (1, 1, 1, 1), mode="replicate"), 3, 1)
 
 
-def parameters(model: BSHM, stage: str, rate: float) -> list[dict]:
-    """Parameter groups: the pretrained encoder learns more slowly than what starts from nothing."""
+def parameters(model: BSHM, stage: str, rate: float, held: tuple[str, ...] = ()) -> list[dict]:
+    """Parameter groups: the pretrained encoder learns more slowly than what starts from nothing.
+
+    held: names of layers that stay as they are.
+    """
     if stage != "joint":
         for name in ("mpn", "qun", "mrn"):
             getattr(model, name).requires_grad_(name == stage)
+    for name in held:
+        model.get_submodule(name).requires_grad_(False)
     encoder = list(model.mpn.encoder.parameters())
     known = {id(p) for p in encoder}
     rest = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
@@ -217,7 +222,9 @@ def train(args: argparse.Namespace) -> None:
         model.mpn.encoder.load_imagenet()
     model.mpn.encoder.drop(args.drop)
     model.to(device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(parameters(model, args.stage, args.rate), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(
+        parameters(model, args.stage, args.rate, args.hold), weight_decay=0.01
+    )
     average = Average(model)
     if args.resume:
         optimiser.load_state_dict(saved["optimiser"])
@@ -306,6 +313,9 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument(
         "--steady", type=float, default=0.0, help="weight of the difference between twins"
+    )
+    parser.add_argument(
+        "--hold", nargs="+", default=(), metavar="LAYER", help="leave these layers as they are"
     )
     parser.add_argument("--without", default="", metavar="KIND", help="leave one set out")
     parser.add_argument(

@@ -11,7 +11,7 @@ import pytest
 if sys.version_info < (3, 10):
     pytest.skip("training/ is for Python 3.10 and newer", allow_module_level=True)
 
-from training import split
+from training import carried, split
 from training.fuse import GUESS, fuse
 
 GUESSED = pytest.approx(GUESS / 255, abs=0.01)
@@ -74,6 +74,54 @@ def test_a_part_that_both_teachers_deny_is_unknown_and_one_alone_is_not_believed
     mattes = {"rvm": disc(soft=1), "teacher": disc(soft=1)}
     assert fuse(label, mattes, "eg")[1][100, 178] == 0
     assert fuse(label, {"rvm": disc(soft=1)}, "sup")[1][100, 178] > 0
+
+
+RADIUS = 5
+
+
+@pytest.mark.parametrize(
+    ("salient", "held"),
+    [
+        (np.maximum(disc(soft=1), THING), True),
+        (disc(soft=1), False),  # the other witness sees nothing there
+    ],
+)
+def test_two_witnesses_tell_what_is_carried(salient, held):
+    own = np.maximum(disc(soft=1), THING)
+    spots = carried.carried(MASK, own, salient, RADIUS)
+    assert spots[100, 185] == held
+    assert not spots[MASK > 0].any()
+
+
+def test_neither_what_lies_apart_nor_somebody_beside_is_carried():
+    beside = disc((180, 100), 60)
+    for other in FAR_THING, beside:
+        seen = np.maximum(disc(soft=1), other)
+        person = disc(radius=30).astype(np.uint8) if other is beside else MASK
+        assert not carried.carried(person, seen, seen, RADIUS).any()
+
+
+def test_what_is_carried_becomes_a_part_of_the_person():
+    own = np.maximum(disc(soft=1), THING)
+    spots = carried.carried(MASK, own, own, RADIUS)
+    alpha, weight, near = carried.include(MASK * 255, MASK * 0 + 255, own, spots, RADIUS)
+    assert alpha[100, 150:190].min() > 200, "no seam between person and thing"
+    assert weight[100, 185] == 255
+    assert weight[100, 198] < 100, "its far edge is a guess"
+    assert alpha[100, 20] == 0
+    assert weight[100, 20] == 255
+    assert not near[100, 20]
+
+
+def test_things_are_cut_out_whole():
+    rgb = np.full((200, 200, 3), (250, 10, 10), np.uint8)
+    spots = np.zeros((200, 200), bool)
+    spots[20:70, 30:90] = True  # a box
+    spots[100:104, 20:180] = True  # a strip: the rim of something
+    (thing,) = carried.things(rgb, spots, float(MASK.sum()))
+    assert thing.shape == (50, 60, 4)
+    assert tuple(thing[25, 30]) == (250, 10, 10, 255)
+    assert thing[0, 0, 3] < 255, "soft at its edge"
 
 
 @pytest.fixture

@@ -121,9 +121,10 @@ def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected
                 pictures = maker.pictures(film.frames(resumed), parts.after())
                 if form.container:
                     _make_parts(order, form, film, parts, pictures, tell)
-                    notes = join(order, film, parts)
                 else:
-                    notes = _make_pngs(order, film, parts, pictures, tell)
+                    _make_pngs(order, film, parts, pictures, tell)
+            # Frames and scenery are gone by now, and their memory does for the packets' times.
+            notes = join(order, film, parts) if form.container else left_out(film.tracks, form)
             made = Made(parts.frames, resumed, film.faults, [*film.notes, *maker.notes, *notes])
             parts.remove()
             return made
@@ -165,7 +166,7 @@ def _make_pngs(
     parts: Parts,
     pictures: Iterator[Picture],
     tell: Told,
-) -> list[str]:
+) -> None:
     pattern = png_pattern(order.output)
     disk.clear_up(Path(pattern).parent)
     for first in pictures:
@@ -182,7 +183,6 @@ def _make_pngs(
     lines = ["# timestamp format v2", *("%.3f" % ms for ms in times)]
     path = Path(pattern).parent / "timestamps.txt"
     disk.write_atomic(path, ("\n".join(lines) + "\n").encode())
-    return left_out(film.tracks, order.form)
 
 
 def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: Told) -> Made:

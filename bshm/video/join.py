@@ -26,13 +26,18 @@ LARGEST_SCALE = 10**7  # units a second: beyond, durations would not fit into 32
 
 
 def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
-    """Write the output of all parts; lines about what is not as in the source."""
+    """Write the output of all parts; lines about what is not as in the source.
+
+    The film is closed: of an hour, its index takes as much memory as all the rest of this.
+    """
     if order.form.rewrites:
         rewrite(order, film, parts)
         return tracks.left_out(film.tracks, order.form)
+    has_tracks = bool(film.tracks)
+    film.close()
     whole = parts.folder / ("whole" + order.form.ending)
     with whole_file(whole) as file, av.open(str(parts.path(1))) as first:
-        source = av.open(order.source) if film.tracks else None
+        source = av.open(order.source) if has_tracks else None
         beside = tracks.of(source) if source else []
         options = _clock(order.form, film.time_base, beside)
         container = open_output(file, order.form.container, options)

@@ -25,8 +25,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent.parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "c9204427d429b067fe3624adb6735acc06e7d30bed8ff8e60bfbf32c57ca4e13",
-    "bshm-lite.pb": "9723f0fbc81782bb56aebddb8be322650655f6d369d4f5c2f3cb0f18d170e44a",
+    "bshm-lite.onnx": "d19e046ccee82437a6d1b7398c653ea1c9082400a651beec0098e126792d97f9",
+    "bshm-lite.pb": "11a5d688e541c7d219b2dd8698c048be6ba7cdbaf2aa67f4cdd3d165dc5590b6",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

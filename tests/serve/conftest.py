@@ -28,5 +28,7 @@ def portrait():
     from PIL import Image
 
     file = BytesIO()
-    Image.open(str(PORTRAITS[0])).convert("RGB").resize((600, 400)).save(file, "JPEG")
+    # Cut to the shape, not squeezed into it: of people who are squeezed, mattes are chance.
+    photo = Image.open(str(PORTRAITS[0])).convert("RGB").crop((0, 20, 512, 361))
+    photo.resize((600, 400)).save(file, "JPEG")
     return file.getvalue()

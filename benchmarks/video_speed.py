@@ -22,7 +22,7 @@ import tempfile
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Iterator, Union
+from typing import Any, Iterator
 
 import av
 import cv2
@@ -31,7 +31,6 @@ import numpy as np
 from benchmarks.video_faults import STAND_IN
 
 SAMPLES = Path(__file__).parent.parent / "image-matting"
-Rate = Union[int, Fraction]  # frames a second
 SIZES = {"1080p": (1920, 1080), "720p": (1280, 720)}
 
 
@@ -49,7 +48,7 @@ def sway(width: int, height: int, count: int) -> Iterator[np.ndarray]:
         yield np.clip(frame, 0, 255).astype(np.uint8)
 
 
-def write(path: Path, frames: Iterator[np.ndarray], size: tuple[int, int], rate: Rate) -> None:
+def write(path: Path, frames: Iterator[np.ndarray], size: tuple[int, int], rate: Fraction) -> None:
     """A film of frames, with a tone."""
     with av.open(str(path), "w") as out:
         options = {"crf": "20", "preset": "veryfast"}
@@ -88,7 +87,7 @@ def speed(folder: Path, count: int) -> None:
     print("| film | speed | frames/s | CPU a frame | MiB |\n|---|---|---:|---:|---:|")
     for name, (width, height) in SIZES.items():
         source = folder / (name + ".mp4")
-        write(source, sway(width, height, count), (width, height), 25)
+        write(source, sway(width, height, count), (width, height), Fraction(25))
         for pace in ("best", "fast"):
             flags = ("--speed", pace, "--background", str(SAMPLES / "2.png"))
             seconds, spent, memory = run(command(source, folder / "out.mp4", *flags))
@@ -99,7 +98,7 @@ def speed(folder: Path, count: int) -> None:
 def memory(folder: Path, real: bool) -> None:
     found = []
     size: tuple[int, int] = (1920, 1080) if real else (128, 96)
-    rate: Rate = Fraction(1, 24) if real else 3
+    rate = Fraction(1, 24) if real else Fraction(3)
     for count in (30, 300) if real else (180, 10800):
         source, output = folder / "in.mp4", folder / "out.mp4"
         write(source, sway(*size, count), size, rate)
@@ -110,7 +109,8 @@ def memory(folder: Path, real: bool) -> None:
             one = [sys.executable, "-c", stand_in, str(source), str(output), "white"]
         seconds, _, mib = run(one)
         found.append(mib)
-        print("%6d frames, %4d s of film: %.1f MiB in %.0f s" % (count, count / rate, mib, seconds))
+        row = count, count / rate, mib, seconds
+        print("%6d frames, %4.0f s of film: %.1f MiB in %.0f s" % row)
     print("%+.1f %%" % (100 * (found[1] / found[0] - 1)))
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import onnxruntime
 
 from bshm import Matting
-from training.fuse import convinced, disk, photos_of, radius_of, trimap
+from training.fuse import beside, disk, photos_of, radius_of, read_mask, trimap
 
 SIDE = 512  # pixels: of the picture that IS-Net sees
 # Share of the person's area: less is a ragged edge, more is somebody or something else.
@@ -43,10 +43,7 @@ def carried(mask: np.ndarray, own: np.ndarray, salient: np.ndarray, radius: int)
 
     mask uint8 0/1, own and salient float32 0-1, all [H, W]; radius: half the band, in pixels.
     """
-    tri = trimap(mask, radius)
-    touching = cv2.dilate((tri == 0.5).astype(np.uint8), np.ones((3, 3), np.uint8))
-    least = np.minimum(own, salient)
-    spots = convinced(((least > 0.5) & (tri == 0)).astype(np.uint8), least, touching)
+    spots = beside(trimap(mask, radius), [own, salient])
     _, labels, stats, _ = cv2.connectedComponentsWithStats(spots.astype(np.uint8))
     low, high = (share * mask.sum() for share in SIZES)
     chosen = (stats[:, cv2.CC_STAT_AREA] >= low) & (stats[:, cv2.CC_STAT_AREA] <= high)
@@ -124,7 +121,7 @@ def _start(salient: Path) -> None:
 def do_photo(photo: Path, data: Path, fused: Path) -> bool:
     """Relabel one photo; whether something is carried in it."""
     name = photo.stem
-    mask = (cv2.imread(str(data / "masks" / f"{name}.png"), 0) > 127).astype(np.uint8)
+    mask = read_mask(data, name)
     if not mask.any():
         return False
     rgb = np.ascontiguousarray(cv2.imread(str(photo))[:, :, ::-1])

@@ -109,18 +109,24 @@ def contradicted(tri: np.ndarray, teachers: list[np.ndarray]) -> np.ndarray:
 
     A single teacher is not asked what of the mask is no person: it loses limbs too often.
     """
-    touching = cv2.dilate((tri == 0.5).astype(np.uint8), np.ones((3, 3), np.uint8))
-    least, most = np.minimum.reduce(teachers), np.maximum.reduce(teachers)
-    unknown = convinced(((least > 0.5) & (tri == 0)).astype(np.uint8), least, touching)
+    unknown = beside(tri, teachers)
     if len(teachers) > 1:
-        unknown |= convinced(((most < 0.5) & (tri == 1)).astype(np.uint8), 1 - most, touching)
+        most = np.maximum.reduce(teachers)
+        unknown |= _convinced((most < 0.5) & (tri == 1), 1 - most, tri)
     # The rim between such an area and the band is as unknown as the area.
     return cv2.dilate(unknown.astype(np.uint8), disk(3)).astype(bool)
 
 
-def convinced(spots: np.ndarray, certainty: np.ndarray, touching: np.ndarray) -> np.ndarray:
+def beside(tri: np.ndarray, mattes: list[np.ndarray]) -> np.ndarray:
+    """Where all mattes hold something beside the person that touches the band: bool [H, W]."""
+    least = np.minimum.reduce(mattes)
+    return _convinced((least > 0.5) & (tri == 0), least, tri)
+
+
+def _convinced(spots: np.ndarray, certainty: np.ndarray, tri: np.ndarray) -> np.ndarray:
     """Those of the spots that touch the band and whose mean certainty is high: bool [H, W]."""
-    count, labels = cv2.connectedComponents(spots)
+    touching = cv2.dilate((tri == 0.5).astype(np.uint8), np.ones((3, 3), np.uint8))
+    count, labels = cv2.connectedComponents(spots.astype(np.uint8))
     flat = labels.ravel()
     area = np.bincount(flat, minlength=count)
     mean = np.bincount(flat, certainty.ravel(), count) / np.maximum(area, 1)
@@ -132,6 +138,11 @@ def convinced(spots: np.ndarray, certainty: np.ndarray, touching: np.ndarray) ->
 
 def photos_of(data: Path) -> list[Path]:
     return sorted(p for p in (data / "images").iterdir() if p.suffix in (".jpg", ".webp"))
+
+
+def read_mask(data: Path, name: str) -> np.ndarray:
+    """A photo's human mask: uint8 [H, W] of 0 and 1."""
+    return (cv2.imread(str(data / "masks" / f"{name}.png"), 0) > 127).astype(np.uint8)
 
 
 def read_teachers(data: Path, name: str) -> dict[str, np.ndarray]:
@@ -150,7 +161,7 @@ def fuse_file(photo: Path, data: Path, out: Path) -> dict[str, object]:
     cv2.setNumThreads(1)
     name, kind = photo.stem, photo.stem.split("-")[0]
     rgb = cv2.imread(str(photo))[:, :, ::-1]
-    mask = (cv2.imread(str(data / "masks" / f"{name}.png"), 0) > 127).astype(np.uint8)
+    mask = read_mask(data, name)
     alpha, weight, doubt = fuse(mask, read_teachers(data, name), kind)
     for folder, plane in ("alpha", alpha), ("weight", weight):
         cv2.imwrite(str(out / folder / f"{name}.png"), np.round(plane * 255).astype(np.uint8))

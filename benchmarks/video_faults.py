@@ -40,9 +40,9 @@ from bshm.video import film, formats
 from tests.video.films import Keyed
 
 class Slow(Keyed):
-    def first_look(self, rgb, cells=0):
+    def first_look(self, rgb):
         time.sleep(0.01)
-        return super().first_look(rgb, cells)
+        return super().first_look(rgb)
 
 source, output, behind = sys.argv[1:]
 scene = None

@@ -82,9 +82,9 @@ def _film_flags() -> argparse.ArgumentParser:
     add(
         "--speed",
         choices=SPEEDS,
-        default="best",
-        help="fast lets the network see frames smaller, and every second one; those between follow "
-        "the motion (default: %(default)s)",
+        default="fast",
+        help="best lets the network see every frame, fast every second one; those between follow "
+        "the motion, and edges are drawn anew in each (default: %(default)s)",
     )
     add(
         "--no-steady",

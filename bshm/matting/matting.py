@@ -96,20 +96,18 @@ class AlphaMatting:
     def _alpha(self, rgb: np.ndarray) -> np.ndarray:
         return self._second_look(self._first_look(rgb), rgb)
 
-    def first_look(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> Look:
+    def first_look(self, rgb: np.ndarray) -> Look:
         """What the network makes of a whole photo, at its working size: the first step of `alpha`.
-
-        cells: of 64 × 64 pixels, that the network sees at most; fewer take less time
 
         Takes and raises the same as :meth:`alpha`. A caller that knows more than one photo shows,
         as of a film's frames, may change the look before the second step.
         """
         with self._turn:
-            return self._first_look(rgb, cells)
+            return self._first_look(rgb)
 
-    def glance(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> np.ndarray:
+    def glance(self, rgb: np.ndarray) -> np.ndarray:
         """What the network would see of a photo: uint8 ``[h, w, 3]``, as large as a first look."""
-        return _at_working_size(rgb, cells)
+        return _at_working_size(rgb)
 
     def second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
         """The second step of `alpha`: look closer at small people, bring edges to full size.
@@ -119,10 +117,10 @@ class AlphaMatting:
         with self._turn:
             return self._second_look(look, rgb)
 
-    def _first_look(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> Look:
+    def _first_look(self, rgb: np.ndarray) -> Look:
         _check(rgb)
         with measure("forward"):
-            return self._look(rgb, cells)
+            return self._look(rgb)
 
     def _second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
         boxes = closer_look.find_small_people(look.alpha, rgb.shape[:2])
@@ -136,9 +134,9 @@ class AlphaMatting:
                 closer_look.blend(alpha, upsample(again.alpha, closer, again.seen), box)
         return alpha
 
-    def _look(self, rgb: np.ndarray, cells: int = MAX_CELLS) -> Look:
+    def _look(self, rgb: np.ndarray) -> Look:
         """A look at a photo or at a part of one."""
-        small = _at_working_size(rgb, cells)
+        small = _at_working_size(rgb)
         return Look(closer_look.drop_specks(self._engine.alpha(small)), small)
 
     def warm_up(self) -> None:
@@ -199,16 +197,16 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def _at_working_size(rgb: np.ndarray, cells: int = MAX_CELLS) -> np.ndarray:
+def _at_working_size(rgb: np.ndarray) -> np.ndarray:
     """A photo as the network sees it: uint8 ``[h, w, 3]``."""
-    height, width = working_size(rgb.shape[0], rgb.shape[1], cells)
+    height, width = working_size(*rgb.shape[:2])
     shrinks = height * width < rgb.shape[0] * rgb.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(rgb, (width, height), interpolation=method)
 
 
-def working_size(height: int, width: int, cells: int = MAX_CELLS) -> tuple[int, int]:
-    """Size at which the network sees a photo: whole cells, at most so many of them.
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """Size at which the network sees a photo: whole cells, at most `MAX_CELLS` of them.
 
     Of all such sizes the one that keeps most pixels and least squeezes the photo.
     """
@@ -219,8 +217,8 @@ def working_size(height: int, width: int, cells: int = MAX_CELLS) -> tuple[int, 
         return rows * columns * min(squeeze, 1 / squeeze) ** 3
 
     sizes = []
-    for rows in range(1, cells + 1):
-        columns = max(1, min(cells // rows, round(rows * width / height)))
+    for rows in range(1, MAX_CELLS + 1):
+        columns = max(1, min(MAX_CELLS // rows, round(rows * width / height)))
         sizes.append((rows, columns))
     rows, columns = max(sizes, key=merit)
     return rows * CELL, columns * CELL

@@ -63,7 +63,7 @@ class Order:
     output: str
     form: Format
     recipe: Recipe = field(default_factory=Recipe)
-    speed: str = "best"
+    speed: str = "fast"
     calm: bool = True
     part_frames: int = PART_FRAMES
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Iterator, NamedTuple, TypeVar
 import cv2
 import numpy as np
 
-from bshm.matting import MAX_CELLS, AlphaMatting, Look
+from bshm.matting import AlphaMatting, Look
 from bshm.scene import grids
 from bshm.video.steady import Glance, State, Steadied, steady
 
@@ -26,19 +26,17 @@ Made = TypeVar("Made")
 class Pace(NamedTuple):
     """How a film is looked at.
 
-    cells: that the network sees of a frame, as :meth:`bshm.Matting.first_look` counts them
-    every: it sees every n-th frame; those between follow the motion
+    every: the network sees every n-th frame; those between follow the motion
     calm: fit each frame's matte to its neighbours; without that it sees every frame
     anew: it surely sees the first of so many frames, whatever came before
     """
 
-    cells: int = MAX_CELLS
     every: int = 1
     calm: bool = True
     anew: int = 0
 
 
-SPEEDS = {"best": Pace(), "fast": Pace(80, 2)}
+SPEEDS = {"fast": Pace(every=2), "best": Pace()}
 
 
 class Matted(NamedTuple):
@@ -53,7 +51,7 @@ def frames(
     pictures: Iterable[np.ndarray],
     *,
     calm: bool = True,
-    speed: str = "best",
+    speed: str = "fast",
 ) -> Iterator[Matted]:
     """Matte the frames of a film: for people who have a loop of their own.
 
@@ -61,7 +59,7 @@ def frames(
         few at a time, so that any number of them fits into memory. Do not write into them.
     calm: fit each matte to its neighbours, which takes one frame more of delay; False mattes each
         frame by itself
-    speed: ``best``, or ``fast``, in which the network sees frames smaller, and every second one
+    speed: ``fast``, in which the network sees every second frame, or ``best``
 
     Raises ValueError for another speed, and what :meth:`bshm.Matting.alpha` raises. Closing the
     generator ends the work.
@@ -84,11 +82,11 @@ def looks(
     """First looks at frames, each with its tag; unless they are calm there is no state after it."""
 
     def see(item: tuple[Any, np.ndarray]) -> Look:
-        return matting.first_look(item[1], pace.cells)
+        return matting.first_look(item[1])
 
     def see_if_due(item: tuple[tuple[Any, np.ndarray], bool]) -> tuple[Any, Look | Glance]:
         pair, due = item
-        return pair, see(pair) if due else Glance(matting.glance(pair[1], pace.cells))
+        return pair, see(pair) if due else Glance(matting.glance(pair[1]))
 
     if pace.calm:
         seen = ahead(pool, see_if_due, _due(tagged, pace))

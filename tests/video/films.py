@@ -25,11 +25,11 @@ class Keyed:
     class weights:
         name, path = "keyed", __file__
 
-    def first_look(self, rgb, cells=0):
+    def first_look(self, rgb):
         red = rgb[..., 0].astype(int) - rgb[..., 1:].max(axis=2)
         return Look(np.clip((red - 30) / 60, 0, 1).astype(np.float32), rgb)
 
-    def glance(self, rgb, cells=0):
+    def glance(self, rgb):
         return rgb
 
     def second_look(self, look, rgb):
@@ -39,16 +39,20 @@ class Keyed:
 class Everything(Keyed):
     """All of each frame is a person."""
 
-    def first_look(self, rgb, cells=0):
+    def first_look(self, rgb):
         return Look(np.ones(rgb.shape[:2], np.float32), rgb)
 
 
-def make(source, output, matting=None, only_alpha=False, name=None, scene=None, **options):
-    """Make a film with a stand-in for the network."""
+def order(source, output, only_alpha=False, name=None, scene=None, speed="best", **options):
+    """What is wanted of a film; the network sees each frame unless told otherwise."""
     form = formats.choose(str(output), name)
     recipe = Recipe(only_alpha=only_alpha, scene=scene)
-    order = film.Order(str(source), str(output), form, recipe, **options)
-    return film.make(order, matting or Keyed())
+    return film.Order(str(source), str(output), form, recipe, speed, **options)
+
+
+def make(source, output, matting=None, tell=lambda done, expected: None, **wanted):
+    """Make a film with a stand-in for the network."""
+    return film.make(order(source, output, **wanted), matting or Keyed(), tell)
 
 
 def picture(number, width=128, height=96):

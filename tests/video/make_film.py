@@ -32,9 +32,9 @@ class Mortal(films.Keyed):
         if self.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def first_look(self, rgb, cells=0):
+    def first_look(self, rgb):
         self.pass_moment()
-        return super().first_look(rgb, cells)
+        return super().first_look(rgb)
 
 
 if __name__ == "__main__":

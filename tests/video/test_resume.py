@@ -83,10 +83,8 @@ def interrupted(source, output, after, **options):
         if done == after:
             raise KeyboardInterrupt
 
-    form = films.formats.choose(str(output), None)
-    order = films.film.Order(str(source), str(output), form, part_frames=5, **options)
     with pytest.raises(KeyboardInterrupt):
-        films.film.make(order, films.Keyed(), stop)
+        films.make(source, output, tell=stop, part_frames=5, **options)
 
 
 def test_parts_of_another_film_or_other_wishes_are_not_taken(tmp_path):
@@ -123,8 +121,7 @@ def test_two_runs_for_one_output_do_not_meet(tmp_path):
                 films.make(source, output, part_frames=5)
             refused.append(done)
 
-    form = films.formats.choose(str(output), None)
-    films.film.make(films.film.Order(str(source), str(output), form), films.Keyed(), second)
+    films.make(source, output, tell=second)
     assert refused and len(films.read(output).frames) == 12
 
 

@@ -158,18 +158,16 @@ def test_a_scene_that_was_interrupted_is_the_same(tmp_path):
         if done == 13:
             raise KeyboardInterrupt
 
-    form = films.formats.choose(str(output), None)
-    recipe = films.Recipe(scene=scene)
-    order = films.film.Order(str(source), str(output), form, recipe, "fast", part_frames=5)
+    wanted = {"scene": scene, "part_frames": 5, "speed": "fast"}
     with pytest.raises(KeyboardInterrupt):
-        films.film.make(order, films.Keyed(), stop)
-    assert films.film.make(order, films.Keyed()).resumed == 10
+        films.make(source, output, tell=stop, **wanted)
+    assert films.make(source, output, **wanted).resumed == 10
     assert output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     # Another film behind is another order.
     with pytest.raises(KeyboardInterrupt):
-        films.film.make(order, films.Keyed(), stop)
+        films.make(source, output, tell=stop, **wanted)
     grey_film(tmp_path / "behind.mp4", [30, 60, 90, 120, 150, 180])
-    assert films.film.make(order, films.Keyed()).resumed == 0
+    assert films.make(source, output, **wanted).resumed == 0
 
 
 def test_what_cannot_be_read_of_the_film_behind_is_named(tmp_path):

@@ -112,7 +112,7 @@ def test_frames_of_no_film_are_none():
 
 
 def test_a_speed_that_is_none_is_named():
-    with pytest.raises(ValueError, match="best or fast, got 'quick'"):
+    with pytest.raises(ValueError, match="fast or best, got 'quick'"):
         next(frames(films.Keyed(), [], speed="quick"))
 
 
@@ -127,11 +127,10 @@ class Counting(films.Keyed):
     """Counts the frames that it looks at."""
 
     def __init__(self):
-        self.looked, self.cells = 0, set()
+        self.looked = 0
 
-    def first_look(self, rgb, cells=0):
+    def first_look(self, rgb):
         self.looked += 1
-        self.cells.add(cells)
         return super().first_look(rgb)
 
 
@@ -150,7 +149,7 @@ def test_fast_looks_at_every_second_frame_and_those_between_follow():
     matting = Counting()
     pictures = [moving(number) for number in range(21)]
     mattes = list(frames(matting, (rgb for rgb, _ in pictures), speed="fast"))
-    assert matting.looked == 11 and max(matting.cells) == 80
+    assert matting.looked == 11
     for (rgb, alpha), (picture, square) in zip(mattes, pictures):
         assert np.array_equal(rgb, picture)
         assert np.abs(alpha - square).mean() < 0.02
@@ -161,7 +160,7 @@ def test_where_nothing_moves_the_network_looks_less_often():
     rgb, square = moving(0)
     still = [np.clip(rgb + noise.normal(0, 3, rgb.shape), 0, 255).astype(np.uint8)] * 16
     matting = Counting()
-    for _, alpha in frames(matting, still):
+    for _, alpha in frames(matting, still, speed="best"):
         assert np.abs(alpha - square).mean() < 0.02
     assert matting.looked == 4
 

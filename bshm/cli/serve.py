@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
     settings = Settings(**given)
     _log_to_stderr()
     outfit = Outfit(settings.weights, settings.device, settings.engine, settings.threads)
-    crew = Crew(settings.crew, outfit, settings.work_s)
+    crew = Crew(settings.crew, outfit, settings.work_s, settings.is_on_gpu)
     crew.launch()  # a worker loads while we do
     terminal.check_installation()
     from bshm.serve.server import serve

@@ -1,7 +1,8 @@
 """The service on Ray Serve: ``serve run bshm.cluster:deployment``.
 
-Each replica is the whole of `bshm.serve` with one worker process: the same contracts, admission and
-limits, with settings from the same variables (``BSHM_KEYS=...``). Ray's proxy takes the connections
+Each replica is the whole of `bshm.serve`: the same contracts, admission and limits, with settings
+from the same variables (``BSHM_KEYS=...``). It has one worker process, or a GPU and several, whose
+photos go through its one session at once (`bshm.serve.shared`). Ray's proxy takes the connections
 and chooses a replica; replicas come and go with what waits at them. Rates and places in the house
 are a replica's own.
 """
@@ -23,7 +24,8 @@ from bshm.serve.service import Service
 from bshm.serve.settings import Settings, from_environment
 from bshm.serve.worker import Outfit
 
-# Requests at a replica, in the mean, above which there are to be more replicas: the one that is
+GPU_WORKERS = 4  # of a replica with a GPU, if nothing is said: as many CPUs come with small GPUs
+# Requests at a worker, in the mean, above which there are to be more replicas: the one that is
 # worked on and the next.
 TARGET = 2
 MOST = 1000  # replicas; how many there can be, the cluster says
@@ -33,15 +35,16 @@ log = logging.getLogger("bshm.serve")
 
 
 def _settings() -> Settings:
-    """Those of the environment, where nothing else is said with one worker."""
+    """Those of the environment; where they say no number of workers, with that of a replica."""
     settings = from_environment(os.environ)
-    return settings if settings.workers else dataclasses.replace(settings, workers=1)
+    workers = settings.workers or (GPU_WORKERS if settings.is_on_gpu else 1)
+    return dataclasses.replace(settings, workers=workers)
 
 
-def _app(settings: Settings) -> Edge:
+def _app(settings: Settings, shares: bool) -> Edge:
     """The application of one replica, built where that runs."""
     outfit = Outfit(settings.weights, settings.device, settings.engine, settings.threads)
-    crew = Crew(settings.crew, outfit, settings.work_s)
+    crew = Crew(settings.crew, outfit, settings.work_s, shares)
     service = Service(settings, crew)
     crew.launch()
 
@@ -57,10 +60,12 @@ def _app(settings: Settings) -> Edge:
 
 def _deployment() -> serve.Application:
     settings = _settings()
-    on_gpu = settings.device in ("cuda", "tensorrt")
+    on_gpu = settings.is_on_gpu
 
     def app() -> Edge:
-        return _app(settings)  # the variables are those of whoever deploys, not of each machine
+        return _app(
+            settings, on_gpu
+        )  # the variables are those of whoever deploys, not of each machine
 
     @serve.deployment(
         name="bshm",

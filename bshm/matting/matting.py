@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from types import TracebackType
-from typing import NamedTuple, NoReturn, TypeVar
+from typing import Callable, NamedTuple, NoReturn, TypeVar
 
 import cv2
 import numpy as np
@@ -58,6 +58,7 @@ class AlphaMatting:
         device: str = "auto",
         engine: str = "auto",
         threads: int = 0,
+        start: Callable[[str, str, str, int], engines.Engine] = engines.start,
     ) -> None:
         """Load the weights. Opens no network connection.
 
@@ -68,6 +69,7 @@ class AlphaMatting:
         engine: ``auto``, ``onnx`` or ``tensorflow``
         threads: CPU threads to use; 0 is all that affinity and the container's quota allow. Any
             other number is set for OpenCV, too, and there holds for the whole process.
+        start: what starts the engine, `bshm.model.engine.start` or one of your own
 
         Raises ValueError (threads below 0), WeightsError (missing, damaged, not runnable here) and
         DeviceError (a device or an engine that was asked for is not there or does not load).
@@ -78,7 +80,7 @@ class AlphaMatting:
             cv2.setNumThreads(threads)
         threads = threads or cpu_limit()
         self.weights = weight_files.resolve(str(weights), engines.choose(engine))
-        self._engine = engines.start(self.weights.engine, str(self.weights.path), device, threads)
+        self._engine = start(self.weights.engine, str(self.weights.path), device, threads)
         self._turn = threading.BoundedSemaphore(threads)
         self.device: str = self._engine.device
         self.note: str = self._engine.note

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 INPUT = "input_image:0"
 OUTPUT = "output_png:0"
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+GPUS = ("cuda", "tensorrt")  # of these, the ones that are a GPU
 ENGINE_PACKAGES = {"onnx": "onnxruntime", "tensorflow": "tensorflow"}
 
 CLOSED = "the engine is closed: make a new one"

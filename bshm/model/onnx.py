@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from bshm.errors import DeviceError, WeightsError, lacks_memory
 from bshm.model.cpus import cpu_limit
-from bshm.model.engine import CLOSED, DEVICES, INPUT, OUTPUT, Engine, alpha_of, broken, verbose
+from bshm.model.engine import (
+    CLOSED,
+    DEVICES,
+    GPUS,
+    INPUT,
+    OUTPUT,
+    Engine,
+    alpha_of,
+    broken,
+    verbose,
+)
 
 # ONNX Runtime 1.32 writes a device id and usage data into the home folder and sends them to its
 # maker, unless it finds this when it is imported. Nothing here may open a connection.
@@ -163,7 +173,7 @@ def _providers(device: str) -> list[tuple[str, dict]]:
             code="device_missing",
         )
     chosen: list[tuple[str, dict]] = [(PROVIDERS["cpu"], {})]
-    if device in ("cuda", "tensorrt"):
+    if device in GPUS:
         _preload_cuda()
         chosen.insert(0, (PROVIDERS["cuda"], CUDA_OPTIONS))
     if device == "tensorrt":

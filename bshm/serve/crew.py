@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import multiprocessing
 import os
-import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from bshm.errors import BshmError
 from bshm.serve import worker
+from bshm.serve.processes import Child
 from bshm.serve.refusal import Refusal
+from bshm.serve.shared import Shared
 
 if TYPE_CHECKING:
     from bshm.serve.order import Made, Order
@@ -25,7 +21,6 @@ log = logging.getLogger("bshm.serve")
 
 START_S = 120.0  # seconds in which a worker loads its weights, of slow disks and GPUs, too
 AGAIN_S = 5.0  # seconds until a worker that does not start is tried again
-PRELOAD = "bshm.serve.making"  # what each worker imports
 # What holds for the processes, unless it is set: each arena of glibc keeps what it was given, and
 # by default there are eight a core; OpenBLAS starts a thread a core, and nobody here asks it.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
@@ -36,14 +31,18 @@ class Crew:
     """Worker processes. `launch` may be called before the event loop runs; the rest is for it.
 
     count: how many there will be; work_s: longest work on one order
+    shares: whether they share one engine, as on a GPU, instead of having one each
     working: how many there are, idle or busy
     """
 
-    def __init__(self, count: int, outfit: worker.Outfit, work_s: float) -> None:
+    def __init__(
+        self, count: int, outfit: worker.Outfit, work_s: float, shares: bool = False
+    ) -> None:
         self.count, self.work_s = count, work_s
         self.working = 0
         self.weights = ""
-        self._workers = [_Worker(outfit) for _ in range(count)]
+        self._shared = Shared() if shares else None
+        self._workers = [_Worker(outfit, self._shared) for _ in range(count)]
         self._threads = ThreadPoolExecutor(count, "bshm-worker")
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._under_way: set[asyncio.Future] = set()
@@ -75,8 +74,10 @@ class Crew:
             try:
                 await self._aside(one.start)
                 break
-            except (BshmError, OSError, EOFError, _TooLong):
+            except (BshmError, OSError, EOFError, _TooLong) as error:
                 log.exception("a worker does not start; the next try is in %g s", AGAIN_S)
+                if self._shared and isinstance(error, _TooLong):  # it may hang where all go
+                    await self._aside(self._shared.stop)
                 await asyncio.sleep(AGAIN_S)
         self._join(one)
 
@@ -87,10 +88,18 @@ class Crew:
     async def turn(self, wait_s: float) -> _Worker:
         """A free worker, to be given to `work` at once. Raises Refusal where none is in time."""
         try:
-            return await asyncio.wait_for(self._idle.get(), wait_s)
+            return await asyncio.wait_for(self._next(), wait_s)
         except asyncio.TimeoutError as error:
             reason = "no worker was free in time; try again later"
             raise Refusal(503, "overloaded", reason, retry_after_s=5) from error
+
+    async def _next(self) -> _Worker:
+        """A free worker; one that died while it was free is started again."""
+        while True:
+            one = await self._idle.get()
+            if one.is_there:
+                return one
+            self._replace(one)
 
     async def work(self, one: _Worker, order: Order) -> Made:
         """What a worker makes of an order; then it is free again.
@@ -136,6 +145,8 @@ class Crew:
         for one in self._workers:
             one.is_over = True
             one.stop()
+        if self._shared:
+            self._shared.stop(for_good=True)
         self._threads.shutdown(wait=False)
 
 
@@ -143,69 +154,33 @@ class _TooLong(Exception):
     """A worker did not answer in time."""
 
 
-class _Worker:
-    """One process and the pipe to it. Its calls block, and belong into a thread."""
+class _Worker(Child):
+    """One process, that works on orders."""
 
-    def __init__(self, outfit: worker.Outfit) -> None:
-        self._outfit = outfit
-        self.is_over = False  # it is not to start any more
-        self._process: BaseProcess | None = None
-        self._pipe: Connection | None = None
-
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.exitcode if self._process else None
+    def __init__(self, outfit: worker.Outfit, shared: Shared | None) -> None:
+        super().__init__()
+        self._outfit, self._shared = outfit, shared
 
     def start(self) -> str:
         """The name of its weights, once it has done a first photo; the process before is ended.
 
         Raises BshmError; _TooLong; EOFError or OSError where it dies.
         """
-        self.stop()
-        context = _context()
-        self._pipe, theirs = context.Pipe()
-        process = context.Process(
-            target=worker.main, args=(theirs, self._outfit), name="bshm-worker", daemon=True
-        )
-        process.start()
-        self._process = process
-        theirs.close()
-        if self.is_over:  # since it began to start
-            self.stop()
+        address = self._shared.address() if self._shared else ""
+        self.launch(worker.main, self._outfit, address)
         return self._answer(START_S)
 
     def do(self, order: Order, within_s: float) -> Made:
         """Raises BshmError; _TooLong; EOFError or OSError where the process died."""
-        assert self._pipe
-        self._pipe.send(order)
+        assert self.pipe
+        self.pipe.send(order)
         return self._answer(within_s)
 
     def _answer(self, within_s: float) -> Any:
-        assert self._pipe
-        if not self._pipe.poll(within_s):
+        assert self.pipe
+        if not self.pipe.poll(within_s):
             raise _TooLong
-        answer = self._pipe.recv()
+        answer = self.pipe.recv()
         if isinstance(answer, BshmError):
             raise answer
         return answer
-
-    def stop(self) -> None:
-        if self._process and self._pipe:
-            self._process.kill()
-            self._process.join()
-            self._pipe.close()
-
-
-def _context() -> Any:
-    """How processes are made.
-
-    On Linux all are forked from one that has imported what they need, and has no threads: so each
-    is there sooner, and they share that memory. It needs a folder for its socket.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(FileNotFoundError):
-            tempfile.gettempdir()
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload([PRELOAD])
-            return context
-    return multiprocessing.get_context("spawn")

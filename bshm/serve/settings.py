@@ -8,6 +8,7 @@ from typing import Any, Mapping
 
 from bshm.errors import BshmError
 from bshm.model.cpus import cpu_limit
+from bshm.model.engine import GPUS
 
 MB = 1_000_000  # bytes
 
@@ -65,6 +66,11 @@ class Settings:
     def crew(self) -> int:
         """How many worker processes there are."""
         return self.workers or cpu_limit()
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether a GPU was asked for: its workers share one engine, and so one GPU."""
+        return self.device in GPUS
 
     @property
     def waiting(self) -> int:

@@ -6,16 +6,20 @@ else with it, and the loop that answers probes shares no interpreter lock with t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import signal
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, NamedTuple
 
 from bshm.errors import BshmError
+from bshm.model import engine as engines
+from bshm.serve.processes import leave_signals_to_service
+from bshm.serve.shared import Gone, SharedEngine
 
 if TYPE_CHECKING:
-    from bshm.serve.order import Made
+    from bshm.matting import AlphaMatting
+    from bshm.serve.order import Made, Order
 
 
 NICE = 5  # of 19: how far the workers stand back behind the process that speaks HTTP
@@ -30,45 +34,59 @@ class Outfit(NamedTuple):
     threads: int
 
 
-def main(orders: Connection, outfit: Outfit) -> None:
+def main(orders: Connection, outfit: Outfit, address: str) -> None:
     """Answer orders with what was made of them, or with a BshmError, until nobody asks any more.
 
     The first answer, to no order, is the name of the weights, once it has rehearsed.
+
+    address: of the process that has the engine; it ends with that one. Empty: it has one of its own
     """
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the service says when to stop: it hangs up
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    leave_signals_to_service()
     if hasattr(os, "nice"):  # not on Windows; who refuses and answers probes goes first
         os.nice(NICE)
     # What is wrong with a file the answer says; whoever sends many would fill the log.
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    try:
-        from bshm.matting import AlphaMatting
-        from bshm.serve.making import fulfil, rehearse
-
-        matting = AlphaMatting(
-            weights=outfit.weights,
-            device=outfit.device,
-            engine=outfit.engine,
-            threads=outfit.threads,
-        )
-        rehearse(matting)
-        orders.send(matting.weights.name)
-    except BshmError as error:
-        orders.send(error)
-        return
-    while True:
+    with contextlib.suppress(Gone):
         try:
-            order = orders.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            answer: Made | BshmError = fulfil(order, matting)
+            matting, heard = _prepare(outfit, address)
         except BshmError as error:
-            answer = error
-        except MemoryError:
-            answer = BshmError("not enough memory for this photo", code="out_of_memory")
-        except Exception:
-            logging.getLogger("bshm.serve").exception("a photo met an unexpected error")
-            answer = BshmError("an unexpected error", code="unexpected")
-        orders.send(answer)
+            orders.send(error)
+            return
+        orders.send(matting.weights.name)
+        while wait([orders, *heard]) == [orders]:
+            try:
+                order = orders.recv()
+            except (EOFError, OSError):
+                return
+            orders.send(_answer(order, matting))
+
+
+def _prepare(outfit: Outfit, address: str) -> tuple[AlphaMatting, list[Connection]]:
+    """What it works with, rehearsed, and what else it listens to. Raises BshmError, Gone."""
+    from bshm.matting import AlphaMatting
+    from bshm.serve.making import rehearse
+
+    start, heard = engines.start, []
+    if address:
+        engine = SharedEngine(address)
+        start, heard = engine.start, [engine.pipe]
+    matting = AlphaMatting(**outfit._asdict(), start=start)
+    rehearse(matting)
+    return matting, heard
+
+
+def _answer(order: Order, matting: AlphaMatting) -> Made | BshmError:
+    """Raises Gone."""
+    from bshm.serve.making import fulfil
+
+    try:
+        return fulfil(order, matting)
+    except Gone:
+        raise
+    except BshmError as error:
+        return error
+    except MemoryError:
+        return BshmError("not enough memory for this photo", code="out_of_memory")
+    except Exception:
+        logging.getLogger("bshm.serve").exception("a photo met an unexpected error")
+        return BshmError("an unexpected error", code="unexpected")

@@ -1,0 +1,144 @@
+"""One engine for all workers: the process that has the GPU, and who asks it.
+
+On a GPU the forward pass takes a twentieth of the time that a CPU then needs to decode, refine and
+encode the photo, and Python lets threads share but half of that. So workers stay processes with a
+photo each, and only what the network sees comes here: through one session, a thread a worker, as
+soon as it is there. Nobody waits for a batch to fill, and of so many workers so many photos are on
+the GPU at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import secrets
+import sys
+import threading
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener
+from typing import TYPE_CHECKING, Any
+
+from bshm.errors import BshmError
+from bshm.model import engine as engines
+from bshm.model.engine import Engine
+from bshm.serve.processes import Child, leave_signals_to_service
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BACKLOG = 64  # workers that may connect at the same moment
+
+
+class Gone(Exception):
+    """The process that has the engine ended."""
+
+
+class SharedEngine(Engine):
+    """The engine of another process, to whose `Host` it is connected.
+
+    pipe: has something to read, unasked, only when that process is gone
+    """
+
+    def __init__(self, address: str) -> None:
+        """Raises Gone."""
+        self._lock = threading.Lock()
+        try:
+            self.pipe = Client(address, authkey=multiprocessing.current_process().authkey)
+        except (OSError, EOFError) as error:
+            raise Gone from error
+
+    def start(self, name: str, path: str, device: str, threads: int) -> SharedEngine:
+        """As `bshm.model.engine.start` does; it is started there by who comes first."""
+        self.device, self.note = self._ask((name, path, device, threads))
+        return self
+
+    def alpha(self, rgb: np.ndarray) -> np.ndarray:
+        """Raises Gone, too."""
+        return self._ask(rgb)
+
+    def close(self) -> None:
+        self.pipe.close()
+
+    def _ask(self, asked: Any) -> Any:
+        try:
+            with self._lock:
+                self.pipe.send(asked)
+                answer = self.pipe.recv()
+        except (OSError, EOFError) as error:
+            raise Gone from error
+        if isinstance(answer, BshmError):
+            raise answer
+        return answer
+
+
+class Host:
+    """Has the engine, and answers those who are connected, each in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+
+    def serve(self, listener: Listener) -> None:
+        """Take whoever connects, without end."""
+        while True:
+            with contextlib.suppress(AuthenticationError, EOFError, ConnectionError):
+                pipe = listener.accept()
+                threading.Thread(target=self._attend, args=(pipe,), daemon=True).start()
+
+    def _attend(self, pipe: Connection) -> None:
+        with pipe, contextlib.suppress(EOFError, OSError):  # until the worker ends
+            while True:
+                asked = pipe.recv()
+                try:
+                    answer = self._answer(asked)
+                except BshmError as error:
+                    answer = error
+                pipe.send(answer)
+
+    def _answer(self, asked: Any) -> Any:
+        """To how the engine is started, its device and note; to a photo, its alpha."""
+        if isinstance(asked, tuple):
+            with self._lock:
+                self._engine = self._engine or engines.start(*asked)
+            return self._engine.device, self._engine.note
+        assert self._engine
+        return self._engine.alpha(asked)
+
+
+class Shared:
+    """The process that has the engine, seen from the service."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child = Child()
+        self._address = ""
+
+    def address(self) -> str:
+        """Where it is; it is started where it is not there. Raises OSError and EOFError."""
+        with self._lock:
+            if not self._child.is_there:
+                self._address = self._child.launch(main).recv()
+            return self._address
+
+    def stop(self, for_good: bool = False) -> None:
+        self._child.is_over = for_good
+        self._child.stop()
+
+
+def main(service: Connection) -> None:
+    """Be the process that has the engine, until the service hangs up."""
+    leave_signals_to_service()
+    key = multiprocessing.current_process().authkey
+    # On Linux an address that leaves no file behind, whatever ends the process.
+    address = "\0bshm-" + secrets.token_hex(16) if sys.platform == "linux" else None
+    with Listener(address, backlog=BACKLOG, authkey=key) as listener:
+        service.send(listener.address)
+        threading.Thread(target=_end_with, args=(service,), daemon=True).start()
+        Host().serve(listener)
+
+
+def _end_with(service: Connection) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        service.recv()
+    os._exit(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import math
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Callable, Iterator
 
 from bshm.cli import cut_flags, flags, form, scene_flags, signals, terminal
 from bshm.cli.report import Report
-from bshm.errors import BshmError, install_extra
+from bshm.errors import BshmError, DeviceError, install_extra
 
 if TYPE_CHECKING:
     from bshm.batch.run import Result
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bshm.cluster.plan import Plan
 
 PACKAGES = ("ray", "fsspec", "s3fs", "pyarrow")
+SHARERS = 8  # actors that share a GPU, if nothing is said: each takes some of its memory
 PATIENCE_S = 0.5  # seconds of one wait, after which signals are looked for
 
 DESCRIPTION = """\
@@ -58,11 +60,11 @@ def run(arguments: list[str]) -> int:
 
         outputs.try_folder(outputs.to_output(args.output_dir) / "x")
         job.connect(args.address, cpu_limit(), args.verbose)
-        pool = _pool(args, job.machines())
-        plan = _plan(args, recipes, pool)
+        machines = job.machines()
     # Ray prints there what it says of machines that are lost.
     with terminal.alone_on_stderr(args.verbose), terminal.alone_on_stdout(args.verbose):
-        return _follow(args, plan, pool)
+        pool = _pool(args, machines)
+        return _follow(args, _plan(args, recipes, pool), pool)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         type=flags.count,
         default=0,
         metavar="N",
-        help="workers, each of as many CPUs as --threads says, or of one GPU (default: as many as "
-        "fit, more when machines join; --threads: 1, of a GPU 2)",
+        help="workers, each of as many CPUs as --threads says (1), which share the GPUs, if there "
+        "are any (default: as many as fit, at most %d a GPU; more when machines join)" % SHARERS,
     )
     add(
         "--shards",
@@ -117,12 +119,30 @@ def _refuse_what_is_one_machines(args: argparse.Namespace, parser: argparse.Argu
 
 def _pool(args: argparse.Namespace, machines: list[dict[str, float]]) -> Pool:
     from bshm.cluster.job import Pool
+    from bshm.model.engine import GPUS
 
     has_gpus = any(machine.get("GPU") for machine in machines)
-    gpus = int(args.device in ("cuda", "tensorrt") or (args.device == "auto" and has_gpus))
+    on_gpu = args.device in GPUS or (args.device == "auto" and has_gpus)
+    if on_gpu and not has_gpus:
+        reason = "%s does not work here: no machine of the cluster has a GPU" % args.device
+        if not (args.address or os.environ.get("RAY_ADDRESS")):  # of this machine alone
+            raise DeviceError(reason, code="device_missing")
+        terminal.say(reason + "; waiting for one that has")
     most = int(max(machine.get("CPU", 0) for machine in machines))
-    cpus = args.threads or 1 + gpus  # two actors of one CPU do more than one of two
-    return Pool(args.actors, max(1, min(cpus, most)), gpus)
+    cpus = max(1, min(args.threads or 1, most))  # two actors of one CPU do more than one of two
+    return Pool(args.actors, cpus, _share(args.actors, cpus, machines) if on_gpu else 0)
+
+
+def _share(actors: int, cpus: int, machines: list[dict[str, float]]) -> float:
+    """An actor's share of a GPU, which has little to do for one whose CPU works on the same photos.
+
+    actors: how many there are to be, or 0: as many as the machines with GPUs have CPUs for
+    """
+    having = [machine for machine in machines if machine.get("GPU")]
+    gpus = sum(machine["GPU"] for machine in having)
+    fitting = sum(min(SHARERS * each["GPU"], each.get("CPU", 0) // cpus) for each in having)
+    share = gpus / max(actors or fitting, gpus) if gpus else 1
+    return math.floor(share * 1e4) / 1e4  # as Ray counts; rounded up, the last one would not fit
 
 
 def _plan(args: argparse.Namespace, recipes: list, pool: Pool) -> Plan:

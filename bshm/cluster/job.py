@@ -29,11 +29,11 @@ STORE_BYTES = 100_000_000  # of Ray's memory for objects on one machine: names p
 
 @dataclass(frozen=True)
 class Pool:
-    """Who works: as many actors as fit, or a number of them; CPUs and GPUs of each."""
+    """Who works: as many actors as fit, or a number of them; CPUs and a share of a GPU of each."""
 
     actors: int
     cpus: int
-    gpus: int
+    gpus: float
 
 
 def connect(address: str, cpus: int, verbose: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -36,6 +37,16 @@ class Nodes:
         if self.other is None:
             args = {"num_cpus": 1, "object_store_memory": OBJECT_STORE}
             self.other = patiently(lambda: self.cluster.add_node(**args))
+
+    @contextlib.contextmanager
+    def another(self, **has):
+        """One more meanwhile, which has so many ``num_cpus`` and ``num_gpus``."""
+        args = {**has, "object_store_memory": OBJECT_STORE}
+        node = patiently(lambda: self.cluster.add_node(**args))
+        try:
+            yield
+        finally:
+            self.cluster.remove_node(node)
 
     def kill(self):
         """End the other one with all that runs on it, at once."""

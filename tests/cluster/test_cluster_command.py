@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from bshm.cli import cluster, cut_flags, form, scene_flags
-from bshm.errors import BshmError
+from bshm.errors import BshmError, DeviceError
 from tests.helpers import PORTRAITS
 
 
@@ -111,18 +111,42 @@ def test_what_ray_prints_of_lost_machines_is_not_on_stdout(monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("flags", "machine", "cpus", "gpus"),
+    ("flags", "machine", "pool"),
     [
-        ([], {"CPU": 8}, 1, 0),
-        ([], {"CPU": 8, "GPU": 1}, 2, 1),
-        (["--threads", "4"], {"CPU": 8}, 4, 0),
-        (["--threads", "16"], {"CPU": 8}, 8, 0),
-        (["--device", "cpu"], {"CPU": 8, "GPU": 1}, 1, 0),
+        ([], {"CPU": 8}, (0, 1, 0)),
+        (["--threads", "4"], {"CPU": 8}, (0, 4, 0)),
+        (["--threads", "16"], {"CPU": 8}, (0, 8, 0)),
+        ([], {"CPU": 4, "GPU": 1}, (0, 1, 0.25)),
+        ([], {"CPU": 64, "GPU": 1}, (0, 1, 0.125)),
+        ([], {"CPU": 28, "GPU": 4}, (0, 1, 0.1428)),
+        ([], {"CPU": 1, "GPU": 2}, (0, 1, 1)),
+        (["--threads", "2"], {"CPU": 8, "GPU": 1}, (0, 2, 0.25)),
+        (["--actors", "4"], {"CPU": 32, "GPU": 4}, (4, 1, 1)),
+        (["--actors", "8"], {"CPU": 32, "GPU": 4}, (8, 1, 0.5)),
+        (["--device", "cpu"], {"CPU": 8, "GPU": 1}, (0, 1, 0)),
+        (["--device", "cuda", "--address", "auto"], {"CPU": 8}, (0, 1, 1)),
     ],
 )
-def test_an_actor_takes_a_cpu_or_a_gpu(flags, machine, cpus, gpus):
+def test_an_actor_takes_a_cpu_and_a_share_of_a_gpu(flags, machine, pool):
     pytest.importorskip("ray")
     from bshm.cluster.job import Pool
 
     args = cut_flags.parse(cluster._parser(), [str(PORTRAITS[0]), *flags])
-    assert cluster._pool(args, [machine, {"CPU": 1}]) == Pool(0, cpus, gpus)
+    found = cluster._pool(args, [machine, {"CPU": 1}])
+    assert found == Pool(*pool)
+    if "GPU" in machine and found.gpus and not found.actors:  # who has a CPU fits on the GPUs
+        assert found.gpus * min(machine["CPU"] // found.cpus, 8 * machine["GPU"]) <= machine["GPU"]
+
+
+def test_a_gpu_that_no_machine_has_is_told_of_and_waited_for_only_where_one_may_join(
+    capsys, monkeypatch
+):
+    pytest.importorskip("ray")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    asked = [str(PORTRAITS[0]), "--device", "cuda"]
+    with pytest.raises(DeviceError, match="no machine of the cluster has a GPU") as caught:
+        cluster._pool(cut_flags.parse(cluster._parser(), asked), [{"CPU": 8}])
+    assert caught.value.code == "device_missing" and "\n" not in str(caught.value)
+    asked += ["--address", "10.0.0.1:6379"]
+    assert cluster._pool(cut_flags.parse(cluster._parser(), asked), [{"CPU": 8}]).gpus == 1
+    assert "waiting for one that has" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -23,22 +24,33 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def url(nodes):
-    """The address of the service, ready, with one place for those who wait."""
+def deploy(nodes):
+    """A function that deploys the service, and gives its address when it is ready."""
     from ray import serve
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BSHM_QUEUE", "1")
-        from bshm.cluster import deployment
+    port = free_port()
+    # All nodes are this machine, whose port only one can have.
+    serve.start("HeadOnly", {"host": "127.0.0.1", "port": port})
 
-        port = free_port()
-        # All nodes are this machine, whose port only one can have.
-        serve.start("HeadOnly", {"host": "127.0.0.1", "port": port})
+    def deploy(deployment):
         serve.run(deployment, name="bshm")
         url = "http://127.0.0.1:%d" % port
         wait_for(lambda: ask(url + "/readyz")[0] == 200, 500)
-        yield url
-        serve.shutdown()
+        return url
+
+    yield deploy
+    serve.shutdown()
+
+
+@pytest.fixture(scope="module")
+def url(deploy):
+    """The address of the service, with one place for those who wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BSHM_QUEUE", "1")
+        from bshm.cluster import deployment, online
+
+        assert deployment is online.deployment  # made with the variables of the first import
+        return deploy(online._deployment())
 
 
 def ask(url, data=None, **headers):
@@ -90,3 +102,49 @@ def test_who_comes_when_the_house_is_full_is_refused_in_the_contracts_words(url)
     for status, headers, answer in answers:
         if status == 429:
             assert json.loads(answer)["errors"] and int(headers["Retry-After"]) >= 1
+
+
+def test_a_replica_with_a_gpu_does_several_photos_at_once(deploy, nodes, monkeypatch):
+    """With a GPU that Ray is only told of; the network runs on the CPU."""
+    from bshm.cluster import online
+    from bshm.serve import settings
+
+    monkeypatch.setattr(settings, "GPUS", ("cpu",))
+    for name, value in {"DEVICE": "cpu", "WORKERS": "2", "QUEUE": "4"}.items():
+        monkeypatch.setenv("BSHM_" + name, value)
+    cases = [("image_file", photo.read_bytes()) for photo in PORTRAITS]
+    asked = [form(name, photo) for name, photo in [*cases, ("image_file", b"no photo")]]
+    with nodes.another(num_cpus=2, num_gpus=1):
+        url = deploy(online._deployment())
+        wait_for(lambda: b"bshm_workers 2.0" in ask(url + "/metrics")[2], 500)
+
+        def once(each):
+            return ask(url + "/v1.0/removebg", each[0], Content_Type=each[1])
+
+        alone = [once(each) for each in asked]
+        assert [status for status, _, _ in alone] == [200, 200, 400]
+        with ThreadPoolExecutor(6) as pool:
+            together = list(pool.map(once, asked * 2))
+        assert [status for status, _, _ in together] == [200, 200, 400] * 2
+        assert [answer for _, _, answer in together] == [answer for _, _, answer in alone] * 2
+
+
+@pytest.mark.parametrize(
+    ("variables", "workers"),
+    [
+        ({}, 1),
+        ({"BSHM_WORKERS": "3"}, 3),
+        ({"BSHM_DEVICE": "cuda"}, 4),
+        ({"BSHM_DEVICE": "cuda", "BSHM_WORKERS": "8"}, 8),
+    ],
+)
+def test_a_replica_has_one_worker_or_a_gpu_and_several(variables, workers, monkeypatch):
+    from bshm.cluster import online
+
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    deployment = online._deployment()._bound_deployment
+    asked = deployment.ray_actor_options
+    assert (asked["num_cpus"], asked["num_gpus"]) == (workers, int("BSHM_DEVICE" in variables))
+    scaling = deployment._deployment_config.autoscaling_config
+    assert scaling.target_ongoing_requests == 2 * workers

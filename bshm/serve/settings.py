@@ -27,7 +27,11 @@ class Settings:
     threads: int = _setting(1, "CPU threads of one worker")
     queue: int = _setting(0, "requests that may wait for a worker; 0 is 8 a worker")
     weights: str = _setting("auto", "as of the command `bshm`", "W")
-    device: str = _setting("auto", "where to run: auto, cpu, cuda or tensorrt", "D")
+    device: str = _setting(
+        "auto",
+        "where to run: auto, cpu, cuda or tensorrt; on these two the workers share one GPU",
+        "D",
+    )
     engine: str = _setting("auto", "what to run on: auto, onnx or tensorflow", "E")
     keys: str = _setting("", "file of API keys, one a line, or their SHA-256", "FILE")
     rate: int = _setting(0, "requests a minute of one key, or of one address; 0 is no limit")

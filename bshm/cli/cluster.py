@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = flags.parser(
         "cluster",
         DESCRIPTION,
-        parents=cut_flags.all_flags(),
+        parents=cut_flags.all_flags(threads="1, of each worker"),
         epilog=EPILOG,
     )
     add = parser.add_argument_group("cluster").add_argument
@@ -87,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         type=flags.count,
         default=0,
         metavar="N",
-        help="workers, each of as many CPUs as --threads says (1), which share the GPUs, if there "
-        "are any (default: as many as fit, at most %d a GPU; more when machines join)" % SHARERS,
+        help="workers, each of as many CPUs as --threads says, which share the GPUs, if there are "
+        "any (default: as many as fit, at most %d a GPU; more when machines join)" % SHARERS,
     )
     add(
         "--shards",

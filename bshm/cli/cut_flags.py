@@ -46,15 +46,18 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def all_flags() -> list[argparse.ArgumentParser]:
-    """Whatever ``bshm cut`` takes; the parents of the parsers that do the same."""
+def all_flags(threads: str = flags.ALL_CPUS) -> list[argparse.ArgumentParser]:
+    """Whatever ``bshm cut`` takes; the parents of the parsers that do the same.
+
+    threads: see `flags.model_flags`
+    """
     return [
         photo_flags(),
         result_flags(),
         form.form_flags(),
         form.file_flags(),
         scene_flags.scene_flags(),
-        flags.model_flags(),
+        flags.model_flags(threads),
         flags.volume_flags(),
     ]
 

@@ -45,8 +45,14 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(without_secrets_in(message)))
 
 
-def model_flags() -> argparse.ArgumentParser:
-    """What runs the network: weights, device, engine, threads; as ``Matting`` takes them."""
+ALL_CPUS = "as many as this process has CPUs"
+
+
+def model_flags(threads: str = ALL_CPUS) -> argparse.ArgumentParser:
+    """What runs the network: weights, device, engine, threads; as ``Matting`` takes them.
+
+    threads: how many, in words, where nothing is said
+    """
     parent = argparse.ArgumentParser(add_help=False)
     add = parent.add_argument_group("network").add_argument
     add(
@@ -73,7 +79,7 @@ def model_flags() -> argparse.ArgumentParser:
         type=_threads,
         default=0,
         metavar="N",
-        help="CPU threads to use (default: as many as this process has CPUs)",
+        help="CPU threads to use (default: %s)" % threads,
     )
     return parent
 

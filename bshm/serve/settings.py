@@ -28,9 +28,7 @@ class Settings:
     queue: int = _setting(0, "requests that may wait for a worker; 0 is 8 a worker")
     weights: str = _setting("auto", "as of the command `bshm`", "W")
     device: str = _setting(
-        "auto",
-        "where to run: auto, cpu, cuda or tensorrt; on these two the workers share one GPU",
-        "D",
+        "auto", "where to run: auto, cpu, or a GPU that the workers share: cuda, tensorrt", "D"
     )
     engine: str = _setting("auto", "what to run on: auto, onnx or tensorflow", "E")
     keys: str = _setting("", "file of API keys, one a line, or their SHA-256", "FILE")

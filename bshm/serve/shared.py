@@ -1,15 +1,16 @@
 """One engine for all workers: the process that has the GPU, and who asks it.
 
 On a GPU the forward pass takes a twentieth of the time that a CPU then needs to decode, refine and
-encode the photo, and Python lets threads share but half of that. So workers stay processes with a
-photo each, and only what the network sees comes here: through one session, a thread a worker, as
-soon as it is there. Nobody waits for a batch to fill, and of so many workers so many photos are on
-the GPU at most.
+encode the photo, and for almost half of that Python's lock is held. So workers stay processes, with
+a photo each, and only what the network sees comes here: through one session, a thread a worker, as
+soon as it is there. Nobody waits for a batch to fill, and there are no more photos on the GPU than
+workers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import secrets
@@ -26,6 +27,8 @@ from bshm.serve.processes import Child, leave_signals_to_service
 
 if TYPE_CHECKING:
     import numpy as np
+
+log = logging.getLogger("bshm.serve")
 
 BACKLOG = 64  # workers that may connect at the same moment
 
@@ -118,6 +121,8 @@ class Shared:
         """Where it is; it is started where it is not there. Raises OSError and EOFError."""
         with self._lock:
             if not self._child.is_there:
+                if self._address:
+                    log.error("the process that has the engine ended; it is started again")
                 self._address = self._child.launch(main).recv()
             return self._address
 

@@ -264,9 +264,12 @@ def remove(place: Place) -> None:
 
 
 def try_folder(place: Place) -> None:
-    """Raise OutputError where a file of this place could not be made."""
+    """Raise OutputError, about its folder, where a file of this place could not be made."""
     scratch = place.with_name(".bshm-%s.tmp" % os.urandom(8).hex())
-    write_own(scratch, b"")
+    try:
+        write_own(scratch, b"")
+    except OutputError as error:
+        raise OutputError(error.reason, _name(place.parent), error.code) from error
     with contextlib.suppress(OutputError):  # who may write may not always remove
         remove(scratch)
 

@@ -163,7 +163,7 @@ def test_elsewhere_than_in_object_stores_a_file_is_renamed_when_whole(memory, mo
 def test_a_folder_that_takes_nothing_is_told_before_the_run(bucket):
     outputs.try_folder(Place("s3://photos/out/x.png"))
     assert bucket.ls("photos", detail=False) == []
-    with pytest.raises(OutputError, match="^s3://no-such-bucket/out: cannot be written"):
+    with pytest.raises(OutputError, match=r"^s3://no-such-bucket/out: cannot be written"):
         outputs.try_folder(Place("s3://no-such-bucket/out/x.png"))
 
 

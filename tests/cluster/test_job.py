@@ -80,15 +80,18 @@ def held(web, photo):
     held.free.set()
 
 
-def job(*more, actors=1, **options):
-    """What becomes of each photo in the bucket, and of more; an actor has one CPU."""
+def job(*more, actors=1, gpus=0, **options):
+    """What becomes of each photo in the bucket, and of more; an actor has one CPU.
+
+    gpus: of an actor
+    """
     from bshm.cluster.job import Pool, run
 
     known = {"device": "cpu", "engine": "onnx", "threads": 1, "size": 4, "weights": "bshm-lite"}
     known["sha256"] = weights.EMBEDDED["bshm-lite.onnx"]
     photos, out = ("s3://photos/in", *more), "s3://photos/out"
     plan = Plan(inputs=photos, folder=out, recipes=(Recipe(),), **{**known, **options})
-    return run(plan, Pool(actors, 1, 0))
+    return run(plan, Pool(actors, 1, gpus))
 
 
 def statuses(results):
@@ -231,7 +234,9 @@ def test_a_driver_is_killed_and_started_again(two_nodes, bucket, stored, held):
 def test_tar_files_hold_every_cutout_once(two_nodes, bucket, stored):
     stored(10)
     bucket.pipe("photos/in/a.b.jpg", b"no photo")
-    results = list(job(tars=True, both=True))
+    # The actors share a GPU that Ray is only told of; the network runs on the CPU.
+    with two_nodes.another(num_cpus=2, num_gpus=1):
+        results = list(job(tars=True, both=True, actors=2, gpus=0.5))
     assert statuses(results) == {"done": 10, "failed": 1}
     members = {}
     for path in bucket.glob("photos/out/*.tar"):

@@ -18,7 +18,7 @@ import sys
 import threading
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterator
 
 from bshm.errors import BshmError
 from bshm.model import engine as engines
@@ -53,26 +53,49 @@ class SharedEngine(Engine):
 
     def start(self, name: str, path: str, device: str, threads: int) -> SharedEngine:
         """As `bshm.model.engine.start` does; it is started there by who comes first."""
-        self.device, self.note = self._ask((name, path, device, threads))
+        with self._asking():
+            self.pipe.send((name, path, device, threads))
+            self.device, self.note = _answer(self.pipe)
         return self
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
         """Raises Gone, too."""
-        return self._ask(rgb)
+        with self._asking():
+            _send(self.pipe, rgb)
+            return _receive(self.pipe, "float32")
 
     def close(self) -> None:
         self.pipe.close()
 
-    def _ask(self, asked: Any) -> Any:
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
         try:
             with self._lock:
-                self.pipe.send(asked)
-                answer = self.pipe.recv()
+                yield
         except (OSError, EOFError) as error:
             raise Gone from error
-        if isinstance(answer, BshmError):
-            raise answer
-        return answer
+
+
+def _answer(pipe: Connection) -> Any:
+    """What comes; an error of ours is raised."""
+    answer = pipe.recv()
+    if isinstance(answer, BshmError):
+        raise answer
+    return answer
+
+
+def _send(pipe: Connection, plane: np.ndarray) -> None:
+    """Its shape and its bytes, which take a third of the time that a pickle takes."""
+    pipe.send(plane.shape)
+    pipe.send_bytes(plane.reshape(-1).view("uint8").data)
+
+
+def _receive(pipe: Connection, kind: str) -> np.ndarray:
+    """What `_send` sent, not to be written to; an error of ours is raised."""
+    import numpy as np
+
+    shape = _answer(pipe)
+    return np.frombuffer(pipe.recv_bytes(), kind).reshape(shape)
 
 
 class Host:
@@ -91,22 +114,25 @@ class Host:
 
     def _attend(self, pipe: Connection) -> None:
         with pipe, contextlib.suppress(EOFError, OSError):  # until the worker ends
+            try:
+                engine = self._start(*pipe.recv())
+            except BshmError as error:
+                pipe.send(error)
+                return
+            pipe.send((engine.device, engine.note))
             while True:
-                asked = pipe.recv()
+                rgb = _receive(pipe, "uint8")
                 try:
-                    answer = self._answer(asked)
+                    alpha = engine.alpha(rgb)
                 except BshmError as error:
-                    answer = error
-                pipe.send(answer)
+                    pipe.send(error)
+                else:
+                    _send(pipe, alpha)
 
-    def _answer(self, asked: Any) -> Any:
-        """To how the engine is started, its device and note; to a photo, its alpha."""
-        if isinstance(asked, tuple):
-            with self._lock:
-                self._engine = self._engine or engines.start(*asked)
-            return self._engine.device, self._engine.note
-        assert self._engine
-        return self._engine.alpha(asked)
+    def _start(self, *arguments: Any) -> Engine:
+        with self._lock:
+            self._engine = self._engine or engines.start(*arguments)
+            return self._engine
 
 
 class Shared:

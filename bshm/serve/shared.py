@@ -72,7 +72,7 @@ class SharedEngine(Engine):
         try:
             with self._lock:
                 yield
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, MemoryError) as error:  # half an answer may be in the pipe
             raise Gone from error
 
 

@@ -132,6 +132,20 @@ def test_an_engine_that_meets_what_it_should_not_hangs_up(hosted, monkeypatch):
     worker.close()
 
 
+def test_an_answer_that_memory_is_too_small_for_is_not_taken_for_the_next_photos(
+    hosted, monkeypatch
+):
+    worker = connected(hosted(Together(1)))
+
+    def receive(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(worker.pipe, "recv_bytes", receive)
+    with pytest.raises(Gone):  # which ends the worker
+        worker.alpha(plain(51))
+    worker.close()
+
+
 def test_who_has_not_the_services_key_gets_nothing(hosted):
     address = hosted(Together(1))
     with pytest.raises(AuthenticationError):

@@ -18,7 +18,8 @@ VIDEO = ['av>=17; python_version >= "3.10"']
 SERVE = [  # h11 speaks HTTP both for uvicorn and for fetching
     name + '; python_version >= "3.10"'
     for name in (
-        "starlette>=0.46",
+        "fastapi>=0.115.10",
+        "starlette>=0.46",  # FastAPI's floor is below what `serve` takes of it
         "uvicorn>=0.30",
         "h11>=0.14",
         "python-multipart>=0.0.18",

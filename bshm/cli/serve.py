@@ -16,7 +16,7 @@ from bshm.errors import BshmError
 if TYPE_CHECKING:
     from bshm.serve.settings import Settings
 
-PACKAGES = ("starlette", "uvicorn", "python_multipart", "prometheus_client")
+PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 DESCRIPTION = """\
 Cut people out over HTTP: the contracts of rembg's server (/api/remove) and of remove.bg

@@ -20,7 +20,6 @@ access = logging.getLogger("bshm.serve.access")
 
 PIECE = 1 << 18  # bytes of an answer handed over at a time
 LEFT = 499  # the status in logs of a client that left, as nginx has it
-FAULT = b'{"detail":"an unexpected error; the log of the service has more"}'
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -30,11 +29,18 @@ HEADERS = (
 
 @dataclass
 class Notes:
-    """What those who answer a request note about it, for its log line; no secrets."""
+    """What those who answer a request note about it.
+
+    endpoint: its name, for metrics
+    quiet: whether it is counted, and not logged
+    facts: for its log line; no secrets
+    headers: what every answer to it has, a refusal, too
+    """
 
     endpoint: str = "other"
-    quiet: bool = False  # probes are counted, and not logged
+    quiet: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @staticmethod
@@ -55,17 +61,18 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        notes = scope["bshm.notes"] = Notes()
-        exchange = _Exchange(receive, send, self.send_s)
+        notes = Notes()
+        is_head = scope["method"] == "HEAD"  # answered as GET is, without the body
+        inner = {**scope, "bshm.notes": notes, "method": "GET" if is_head else scope["method"]}
+        exchange = _Exchange(receive, send, self.send_s, notes, is_head)
         begin = time.perf_counter()
         try:
             with notes.stack:
-                await self.app(scope, exchange.receive, exchange.send)
+                await self.app(inner, exchange.receive, exchange.send)
         except (ClientDisconnect, _TooSlow):
             exchange.status = LEFT
         except Exception:
             log.exception("a request met an unexpected error")
-            await exchange.fault()
         finally:
             seconds = time.perf_counter() - begin
             self.metrics.answered(notes.endpoint, exchange.status, seconds)
@@ -80,8 +87,11 @@ class _TooSlow(Exception):
 class _Exchange:
     """One request and its answer, watched."""
 
-    def __init__(self, receive: Receive, send: Send, send_s: float) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, send_s: float, notes: Notes, is_head: bool
+    ) -> None:
         self._receive, self._send, self._send_s = receive, send, send_s
+        self._notes, self._is_head = notes, is_head
         self.status = LEFT
         self.came, self.went = 0, 0
         self._all_came = False
@@ -100,12 +110,18 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self._deadline = time.monotonic() + self._send_s
-            message["headers"] = [*message.get("headers", ()), *HEADERS]
+            noted = [
+                (name.lower().encode(), value.encode())
+                for name, value in self._notes.headers.items()
+            ]
+            message["headers"] = [*message.get("headers", ()), *noted, *HEADERS]
             if not self._all_came and self.status >= 400:
                 message["headers"].append((b"connection", b"close"))
             await self._send(message)
             return
         body, more = message.get("body", b""), message.get("more_body", False)
+        if self._is_head:
+            body = b""
         self.went += len(body)
         for start in range(0, len(body), PIECE):
             piece = {"type": message["type"], "body": body[start : start + PIECE]}
@@ -118,15 +134,6 @@ class _Exchange:
             await asyncio.wait_for(self._send(message), self._deadline - time.monotonic())
         except asyncio.TimeoutError as error:
             raise _TooSlow from error
-
-    async def fault(self) -> None:
-        if self.status == LEFT:  # no answer was begun
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(FAULT)).encode()),
-            ]
-            await self.send({"type": "http.response.start", "status": 500, "headers": headers})
-            await self.send({"type": "http.response.body", "body": FAULT})
 
 
 def _line(scope: Scope, notes: Notes, exchange: _Exchange, seconds: float) -> str:

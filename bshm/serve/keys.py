@@ -7,7 +7,6 @@ import hmac
 import logging
 import os
 import re
-from typing import Mapping
 
 from bshm.errors import BshmError
 from bshm.serve.refusal import Refusal
@@ -32,12 +31,8 @@ class Keys:
             reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
             raise BshmError("cannot be read: %s" % reason, path, "bad_setting") from error
 
-    def name(self, headers: Mapping[str, str]) -> str:
+    def name(self, given: str) -> str:
         """A name of the key that is given, for logs: the start of its hash. Raises Refusal."""
-        given = headers.get("x-api-key", "")
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if not given and scheme.lower() == "bearer":
-            given = token.strip()
         if not given:
             raise Refusal(403, "auth_failed", "Missing API Key")
         self._refresh()

@@ -1,114 +1,57 @@
-"""The description of the API, of which the page at ``/docs`` is made."""
+"""What endpoints say of themselves beyond path and docstring: fields, answers, refusals."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Dict, Union
 
-from bshm import __version__
-from bshm.serve import rembg, removebg
+Responses = Dict[Union[int, str], Dict[str, Any]]  # as FastAPI takes them, by status
 
-REFUSALS = {
-    400: "what was sent cannot be used",
-    403: "no key, or a wrong one; or a page of another origin",
-    408: "the request did not arrive in time",
-    413: "the request is too large",
-    415: "a body of another kind",
-    429: "too busy, or too many requests; Retry-After says when to come back",
-    503: "no worker was free, or the photo took too long",
+# A key is asked for only where the service has a file of them.
+KEYLESS: dict[str, Any] = {"security": [{}]}
+
+REFUSALS: Responses = {
+    400: {"description": "what was sent cannot be used"},
+    403: {"description": "no key, or a wrong one; or a page of another origin"},
+    408: {"description": "the request did not arrive in time"},
+    413: {"description": "the request is too large"},
+    415: {"description": "a body of another kind"},
+    429: {"description": "too busy, or too many requests; Retry-After says when to come back"},
+    500: {"description": "the photo could not be worked on"},
+    503: {"description": "no worker was free, or the photo took too long"},
 }
-PICTURES = ("image/png", "image/jpeg", "image/webp", "application/zip", "application/json")
 
 
-def description() -> dict[str, Any]:
-    """All endpoints, as OpenAPI 3.1 has it."""
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "bshm",
-            "version": __version__,
-            "summary": "Cut people out of photos, and put them somewhere else",
-        },
-        "paths": {
-            "/v1.0/removebg": {"post": _removebg()},
-            "/v1.0/account": {"get": _account()},
-            "/api/remove": {"post": _rembg_post(), "get": _rembg_get()},
-            "/livez": {"get": _plain("Whether the process runs: it answers.")},
-            "/readyz": {
-                "get": _plain(
-                    "Whether photos are served: 503 until a worker is warm, and while stopping.",
-                    503,
-                )
-            },
-            "/metrics": {"get": _plain("What is counted, for Prometheus.")},
-        },
-        "components": {
-            "securitySchemes": {
-                "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
-                "bearer": {"type": "http", "scheme": "bearer"},
-            }
-        },
-    }
+def done(description: str, *kinds: str) -> Responses:
+    """The answer to what was asked, as one of these media types."""
+    return {200: {"description": description, "content": {kind: {} for kind in kinds}}}
 
 
-def _removebg() -> dict[str, Any]:
-    fields = _properties(removebg.FIELDS)
-    texts = {name: value for name, value in fields.items() if "format" not in value}
-    body = {
-        "multipart/form-data": _object(fields),
-        "application/x-www-form-urlencoded": _object(texts),
-        "application/json": _object(texts),
-    }
-    says = "remove.bg's contract: cut people out, and put them on something new."
-    return _endpoint(says, "the result; JSON with result_b64 for who accepts it", PICTURES, body)
+def query(required: str, fields: dict[str, str]) -> dict[str, Any]:
+    """Fields of the query, by their descriptions, one of which is required."""
+    parameters = [
+        {
+            "name": name,
+            "in": "query",
+            "required": name == required,
+            "description": says,
+            "schema": {"type": "string"},
+        }
+        for name, says in fields.items()
+    ]
+    return {"parameters": parameters, **KEYLESS}
 
 
-def _account() -> dict[str, Any]:
-    says = "remove.bg's contract: what is left. Nothing is ever charged."
-    return _endpoint(says, "credits and calls", ("application/json",))
-
-
-def _rembg_get() -> dict[str, Any]:
-    says = "rembg's contract: the photo is behind an address."
-    kind: dict[str, Any] = {"in": "query", "schema": {"type": "string"}}
-    named = {"url": "address of the photo, where the service allows any", **rembg.FIELDS}
-    fields = [{"name": name, "description": text, **kind} for name, text in named.items()]
-    fields[0]["required"] = True
-    return {**_endpoint(says, "the cutout", ("image/png",)), "parameters": fields}
-
-
-def _rembg_post() -> dict[str, Any]:
-    says = "rembg's contract: the photo is a file."
-    fields = _properties({"file": "the photo, as a file", **rembg.FIELDS})
-    return _endpoint(says, "the cutout", ("image/png",), {"multipart/form-data": _object(fields)})
-
-
-def _endpoint(
-    says: str, answers: str, kinds: tuple[str, ...], body: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    done = {"description": answers, "content": {kind: {} for kind in kinds}}
-    refused = {str(status): {"description": text} for status, text in REFUSALS.items()}
-    found = {
-        "description": says,
-        "security": [{}, {"key": []}, {"bearer": []}],
-        "responses": {"200": done, **refused},
-    }
-    return {**found, "requestBody": {"content": body}} if body else found
-
-
-def _plain(says: str, *more: int) -> dict[str, Any]:
-    texts = {"200": {"description": "yes", "content": {"text/plain": {}}}}
-    texts.update({str(status): {"description": "not now"} for status in more})
-    return {"description": says, "responses": texts}
-
-
-def _object(fields: dict[str, Any]) -> dict[str, Any]:
-    return {"schema": {"type": "object", "properties": fields}}
-
-
-def _properties(fields: dict[str, str]) -> dict[str, Any]:
-    return {name: _field(text) for name, text in fields.items()}
-
-
-def _field(text: str) -> dict[str, str]:
-    kind = {"type": "string", "description": text}
-    return {**kind, "format": "binary"} if "as a file" in text else kind
+def body(fields: dict[str, str], *kinds: str) -> dict[str, Any]:
+    """Fields of a body of one of these media types, by their descriptions."""
+    files = {name for name, says in fields.items() if "as a file" in says}
+    content = {}
+    for kind in kinds:
+        properties: dict[str, Any] = {
+            name: {"type": "string", "description": says}
+            for name, says in fields.items()
+            if name not in files or kind == "multipart/form-data"
+        }
+        for name in files & properties.keys():
+            properties[name]["format"] = "binary"
+        content[kind] = {"schema": {"type": "object", "properties": properties}}
+    return {"requestBody": {"content": content, "required": True}, **KEYLESS}

@@ -25,6 +25,7 @@ from bshm.serve.refusal import Refusal, refusal_of
 from bshm.serve.settings import MB, Settings
 
 T = TypeVar("T")
+Wanted = TypeVar("Wanted", removebg.Request, rembg.Request)
 
 
 class Service:
@@ -43,15 +44,17 @@ class Service:
         self.fetcher = Fetcher(rules, self.max_bytes, settings.fetch_s) if rules else None
         self.is_stopping = False
 
-    def identify(self, request: Request) -> dict[str, str]:
+    def identify(self, request: Request, key: str) -> dict[str, str]:
         """Let known callers in, at their rate; the headers that tell what is left of it.
+
+        key: what is given as one, or nothing
 
         Raises Refusal.
         """
         self._check_origin(request)
         caller = household(request.client.host) if request.client else ""
         if self.keys:
-            caller = self.keys.name(request.headers)
+            caller = self.keys.name(key)
             Notes.of(request.scope).facts["key"] = caller
         return self.rates.take(caller)
 
@@ -65,9 +68,7 @@ class Service:
         if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
             raise Refusal(403, "foreign_origin", "pages of other origins are not served here")
 
-    async def make(
-        self, request: Request, read: Callable[[Fields], removebg.Request | rembg.Request]
-    ) -> tuple[removebg.Request | rembg.Request, Made]:
+    async def make(self, request: Request, read: Callable[[Fields], Wanted]) -> tuple[Wanted, Made]:
         """What a request asks for, and what was made of it.
 
         read: the contract's fields -> its request; may raise Refusal
@@ -103,7 +104,7 @@ class Service:
         self.metrics.made(made)
         return made
 
-    async def _with_pictures(self, wanted: removebg.Request | rembg.Request, place: Place) -> Order:
+    async def _with_pictures(self, wanted: Wanted, place: Place) -> Order:
         """The order, with the pictures that are behind addresses. Raises Refusal."""
         order = wanted.order
         slow = asyncio.get_running_loop().call_later(SLOW_S, place.step_aside)

@@ -420,6 +420,7 @@ def test_info_names_what_is_broken(tmp_path):
 
 def test_help_and_import_load_nothing_heavy():
     heavy = ["cv2", "numpy", "onnxruntime", "tensorflow", "PIL", "requests", "tqdm", "modelscope"]
+    heavy += ["fastapi", "uvicorn", "av", "ray"]
     program = (
         "import contextlib, sys\n"
         "import bshm\n"

@@ -110,7 +110,64 @@ def test_the_description_is_openapi(service):
                 assert status.isdigit() and answer["description"]
 
 
+def test_the_description_is_of_what_is_served(service):
+    """Each endpoint is there by its method, and no refusal is described that nobody gives."""
+    text = service.get("/openapi.json")[1]
+    assert "HTTPValidationError" not in text  # FastAPI's own, which never comes
+    paths, seen = json.loads(text)["paths"], set()
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            answer = requests.request(method, service.url + path)
+            assert str(answer.status_code) in operation["responses"]
+            seen.add(operation["operationId"])
+    assert len(seen) == sum(map(len, paths.values()))
+
+
+def test_keys_are_described(service):
+    found = json.loads(service.get("/openapi.json")[1])
+    schemes = found["components"]["securitySchemes"]
+    assert schemes["key"]["name"] == "X-Api-Key" and schemes["bearer"]["scheme"] == "bearer"
+    for path in ("/v1.0/removebg", "/api/remove"):
+        security = found["paths"][path]["post"]["security"]
+        assert all(one in security for one in ({"key": []}, {"bearer": []}, {}))
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/"])
 def test_probes_may_ask_for_heads_alone(service, path):
     answer = requests.head(service.url + path)
     assert answer.status_code == 200 and not answer.content
+    length = len(requests.get(service.url + path).content)
+    assert int(answer.headers["Content-Length"]) == length
+
+
+@pytest.mark.parametrize(
+    "method, path, methods",
+    [
+        ("DELETE", "/api/remove", "GET, HEAD, POST"),
+        ("PUT", "/v1.0/removebg", "POST"),
+        ("GET", "/v1.0/removebg", "POST"),
+        ("POST", "/livez", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+        ("OPTIONS", "/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_another_method_is_told_which_there_are(service, method, path, methods):
+    answer = requests.request(method, service.url + path)
+    assert answer.status_code == 405 and answer.json() == {"detail": "Method Not Allowed"}
+    assert answer.headers["Allow"] == methods
+
+
+def test_a_fault_is_told_in_the_contracts_words_and_logged(portrait):
+    """Where the contracts' tables are broken, for no request is known that meets a fault."""
+    broken = {"removebg.FORMATS": None, "rembg.NUMBERS": None}
+    with serving("--workers", 1, constants=broken) as service:
+        for path, name in (("/v1.0/removebg", "image_file"), ("/api/remove", "file")):
+            answer = requests.post(service.url + path, files={name: portrait})
+            assert answer.status_code == 500 and "Traceback" not in answer.text
+            told = answer.json()
+            reason = told["errors"][0]["title"] if "errors" in told else told["detail"]
+            assert ("errors" in told) == (path == "/v1.0/removebg")
+            assert reason == "an unexpected error; the log of the service has more"
+        wait_for(lambda: len(service.log()) == 2)
+        assert "".join(service.lines).count("a request met an unexpected error") == 2
+        assert service.metric("bshm_inside") == 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, AsyncGenerator
 from urllib.parse import parse_qsl
 
+from python_multipart.exceptions import FormParserError
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -81,6 +82,8 @@ async def _multipart(request: Request, stream: AsyncGenerator[bytes, None]) -> F
         form = await parser.parse()
     except MultiPartException as error:
         raise _malformed(error.message) from error
+    except FormParserError as error:  # newer versions of Starlette say so themselves
+        raise _malformed("Invalid multipart data.") from error
     texts, files = {}, {}
     for name, value in form.multi_items():
         if isinstance(value, str):

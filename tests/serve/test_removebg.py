@@ -317,3 +317,10 @@ def test_account_has_the_keys_that_clients_read(service):
     found = requests.get(service.url + "/v1.0/account").json()["data"]["attributes"]
     assert set(found["credits"]) == {"total", "subscription", "payg", "enterprise"}
     assert set(found["api"]) == {"free_calls", "sizes"}
+
+
+@pytest.mark.parametrize("body", [b"garbage", b"--b\nno: line ends", b"--bb\r\n"])
+def test_a_form_that_is_none(service, body):
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = requests.post(service.url + "/v1.0/removebg", data=body, headers=kind)
+    assert answer.status_code == 400 and refusal(answer) == "malformed_request"

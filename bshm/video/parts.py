@@ -91,7 +91,7 @@ class Parts:
         if not path.exists():
             return After(last)
         with np.load(str(path)) as kept:
-            state = State(kept["alpha"], kept["grey"]) if "alpha" in kept else None
+            state = State(*(kept[name] for name in State._fields)) if "alpha" in kept else None
             return After(last, state, Mood.of(kept["mood"]) if "mood" in kept else None)
 
     def add(self, part: Part, after: After) -> None:

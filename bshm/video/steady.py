@@ -7,7 +7,8 @@ Optical Flow using Dense Inverse Search", ECCV 2016):
 1. Where a frame disagrees with both neighbours and these agree, they are right: the median of the
    three, one frame late (as MODNet's "one-frame delay", Ke et al. 2022, but along the motion).
 2. What comes out is a mean of the three, the frame before as it came out itself, the next one
-   as far as it differs little.
+   as far as it differs little. The longer a pixel was followed without doubt, the more what was
+   seen of it counts.
 
 Both hold as far as a pixel is trusted: the motion there and back must meet, and the pictures must
 look alike. At a cut nothing does, and the next frame begins anew. All this happens at working
@@ -28,8 +29,9 @@ FLOW_SIDE = 512  # pixels: the longer side of the pictures whose motion is sough
 # Of the longer side: motion there and back that misses by so much is not trusted at all.
 MEET = 0.004
 ALIKE = 24.0  # levels of 255: a difference of grey that is not trusted at all
-# Weights of the frame before, as it came out, and of the next one, as it was seen, beside 1 for the
-# frame's own look, where they are fully trusted.
+LONGEST = 8.0  # frames: a pixel that was followed for longer counts no more
+# Weights beside 1 for the frame's own look, where they are fully trusted: of the frame before, as
+# it came out, for each frame that the pixel was followed; of the next one, as it was seen.
 PAST, NEXT = 1.5, 1.5
 DOUBT = 0.02  # weight of a neighbour that is not trusted, where there is nothing else
 SURPRISE = 0.9  # alpha: a next frame that differs by so much is not listened to
@@ -40,10 +42,12 @@ class State(NamedTuple):
     """What is kept of a frame: all that its successor depends on.
 
     alpha: as it came out, float32 ``[h, w]``; grey: the picture whose motion is sought, uint8
+    followed: for how many frames each pixel was, float32 ``[h, w]`` in 1-`LONGEST`
     """
 
     alpha: np.ndarray
     grey: np.ndarray
+    followed: np.ndarray
 
 
 class Glance(NamedTuple):
@@ -75,7 +79,9 @@ class _Way(NamedTuple):
     trust: np.ndarray
 
 
-_Carried = Tuple[np.ndarray, np.ndarray]  # a neighbour's alpha where its pixels are now, and trust
+# A neighbour's alpha where its pixels are now, and the weight of that: trust in the way, times the
+# frames for which a pixel was followed.
+_Carried = Tuple[np.ndarray, np.ndarray]
 
 
 class _Frame(NamedTuple):
@@ -128,8 +134,11 @@ def _settle(
 ) -> Steadied:
     """A waiting frame between the state before it and the look after it, by the ways to both."""
     was = will = None
+    followed = np.ones(frame.seen.shape[:2], np.float32)
     if before is not None and back is not None:
-        was = _carry(before.alpha, back), back.trust
+        until_now = _at(before.followed, back.x, back.y)
+        was = _carry(before.alpha, back), back.trust * until_now
+        followed = np.minimum(1 + back.trust**2 * until_now, LONGEST)
     if after is not None and ahead is not None:
         will = _carry(after, ahead), ahead.trust
     own = frame.alpha
@@ -139,13 +148,13 @@ def _settle(
         own = see(frame.tag).alpha
     alpha = _between(was, will) if own is None else _calm(own, was, will)
     cut = before is not None and back is None
-    return Steadied(frame.tag, Look(alpha, frame.seen), State(alpha, frame.grey), cut)
+    return Steadied(frame.tag, Look(alpha, frame.seen), State(alpha, frame.grey, followed), cut)
 
 
 def _between(was: _Carried | None, will: _Carried | None) -> np.ndarray:
     """Alpha of a frame that was not looked at: of its neighbours, as far as each is trusted."""
     known = [one for one in (was, will) if one is not None]
-    shares = [np.maximum(trust, DOUBT) for _, trust in known]
+    shares = [np.maximum(weight, DOUBT) for _, weight in known]
     weighted = [share * alpha for share, (alpha, _) in zip(shares, known)]
     return np.sum(weighted, axis=0) / np.sum(shares, axis=0)
 
@@ -156,7 +165,7 @@ def _calm(own: np.ndarray, was: _Carried | None, will: _Carried | None) -> np.nd
     if was is not None and will is not None:
         low, high = np.minimum(was[0], will[0]), np.maximum(was[0], will[0])
         middle = np.clip(own, low, high)
-        alpha = own = own + np.minimum(was[1], will[1]) * (middle - own)
+        alpha = own = own + np.minimum(np.minimum(was[1], 1), will[1]) * (middle - own)
     if was is not None:
         share = PAST * was[1]
         alpha, weight = alpha + share * was[0], weight + share

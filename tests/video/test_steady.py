@@ -72,6 +72,18 @@ def test_wavering_is_halved_and_nothing_smears():
     assert alphas[8][behind].mean() < 0.004
 
 
+def test_what_was_seen_for_long_outweighs_a_change_of_mind_that_does_not_last():
+    seen, alpha = scene(0, 0)
+    mistaken = alpha.copy()
+    mistaken[10:40, 250:300] = 1
+    short = steadied(
+        [Look(alpha, seen)] * 10 + [Look(mistaken, seen)] * 2 + [Look(alpha, seen)] * 2
+    )
+    assert max(one[12:38, 252:298].max() for one in short) < 0.35
+    lasting = steadied([Look(alpha, seen)] * 10 + [Look(mistaken, seen)] * 16)
+    assert lasting[-1][12:38, 252:298].min() > 0.8
+
+
 def test_a_cut_begins_anew():
     other = np.ascontiguousarray(TEXTURE[::-1, ::-1])
     looks = [Look(alpha, seen) for seen, alpha in (scene(n, 0) for n in range(4))]
@@ -100,7 +112,7 @@ def test_frames_of_any_loop_come_in_order_and_few_at_a_time():
             taken.append(number)
             yield films.picture(number)
 
-    for number, (rgb, alpha) in enumerate(frames(films.Keyed(), camera())):
+    for number, (rgb, alpha) in enumerate(frames(films.Keyed(), camera(), speed="best")):
         assert np.array_equal(rgb, films.picture(number))
         assert np.abs(alpha - (rgb[..., 0] > 200)).mean() < 0.02
         assert len(taken) - number < 10

@@ -2,7 +2,9 @@
 
 A request's way, a module a step:
 
-    app            which endpoint; errors in its contract's words
+    edge           its log line and its count, whatever becomes of it
+    app            what answers, and errors in its contract's words
+    endpoints, pages   what there is, as FastAPI declares and describes it
     keys, rates    who asks, and how often
     admission      a place in the house, or a refusal at once
     body           the fields, within limits of bytes, parts and time

@@ -34,12 +34,25 @@ class Box(NamedTuple):
     def area(self) -> int:
         return (self.bottom - self.top) * (self.right - self.left)
 
+    def of(self, plane: np.ndarray) -> np.ndarray:
+        """The window of an array ``[H, W, ...]``, not copied."""
+        return plane[self.top : self.bottom, self.left : self.right]
+
     def overlaps(self, other: Box) -> bool:
         return (
             self.top < other.bottom
             and other.top < self.bottom
             and self.left < other.right
             and other.left < self.right
+        )
+
+    def scaled(self, down: float, across: float) -> Box:
+        """The same window of a picture so many times as high and as wide."""
+        return Box(
+            round(self.top * down),
+            round(self.bottom * down),
+            round(self.left * across),
+            round(self.right * across),
         )
 
     def join(self, other: Box) -> Box:

@@ -71,7 +71,7 @@ def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
 def blend(alpha: np.ndarray, closer: np.ndarray, box: Box) -> None:
     """Put a closer look into the whole matte, in place, fading in over the window's margin."""
     height, width = closer.shape
-    window = alpha[box.top : box.bottom, box.left : box.right]
+    window = box.of(alpha)
     down = _fade(height, box.top > 0, box.bottom < alpha.shape[0])
     across = _fade(width, box.left > 0, box.right < alpha.shape[1])
     closer -= window

@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from types import TracebackType
-from typing import Callable, NamedTuple, NoReturn, TypeVar
+from typing import Callable, Iterator, NamedTuple, NoReturn, TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from bshm.matting.upsample import upsample
 from bshm.model import engine as engines
 from bshm.model import weights as weight_files
 from bshm.model.cpus import cpu_limit
+from bshm.pictures import Box
 from bshm.timing import measure
 
 # The networks halve a photo six times, so they see whole cells of 64 × 64; 128 of them make
@@ -101,8 +102,7 @@ class AlphaMatting:
     def first_look(self, rgb: np.ndarray) -> Look:
         """What the network makes of a whole photo, at its working size: the first step of `alpha`.
 
-        Takes and raises the same as :meth:`alpha`. A caller that knows more than one photo shows,
-        as of a film's frames, may change the look before the second step.
+        Takes and raises the same as :meth:`alpha`.
         """
         with self._turn:
             return self._first_look(rgb)
@@ -110,6 +110,28 @@ class AlphaMatting:
     def glance(self, rgb: np.ndarray) -> np.ndarray:
         """What the network would see of a photo: uint8 ``[h, w, 3]``, as large as a first look."""
         return _at_working_size(rgb)
+
+    def closer_look(self, look: Look, rgb: np.ndarray) -> Look:
+        """A first look in which people who are small in the frame were looked at closer.
+
+        It has all that the network tells of a photo, at the size of a first look. So those of a
+        film's frames can be fitted to each other before :meth:`enlarge`. Raises the same as
+        :meth:`alpha`.
+        """
+        with self._turn:
+            alpha = look.alpha.copy()
+            down, across = alpha.shape[0] / rgb.shape[0], alpha.shape[1] / rgb.shape[1]
+            for box, again in self._look_closer(look, rgb):
+                box = box.scaled(down, across)
+                size = box.right - box.left, box.bottom - box.top
+                closer = cv2.resize(again.alpha, size, interpolation=cv2.INTER_AREA)
+                closer_look.blend(alpha, closer, box)
+            return Look(alpha, look.seen)
+
+    def enlarge(self, look: Look, rgb: np.ndarray) -> np.ndarray:
+        """A look's alpha at the size of its photo, with the photo's edges: float32 ``[H, W]``."""
+        with self._turn, measure("refine"):
+            return upsample(look.alpha, rgb, look.seen)
 
     def second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
         """The second step of `alpha`: look closer at small people, bring edges to full size.
@@ -125,16 +147,19 @@ class AlphaMatting:
             return self._look(rgb)
 
     def _second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
-        boxes = closer_look.find_small_people(look.alpha, rgb.shape[:2])
         with measure("refine"):
             alpha = upsample(look.alpha, rgb, look.seen)
-        for box in boxes:
-            closer = rgb[box.top : box.bottom, box.left : box.right]
-            with measure("forward"):
-                again = self._look(closer)
+        for box, again in self._look_closer(look, rgb):
             with measure("refine"):
-                closer_look.blend(alpha, upsample(again.alpha, closer, again.seen), box)
+                closer_look.blend(alpha, upsample(again.alpha, box.of(rgb), again.seen), box)
         return alpha
+
+    def _look_closer(self, look: Look, rgb: np.ndarray) -> Iterator[tuple[Box, Look]]:
+        """Windows of a photo with people who are small in the frame, and a look at each."""
+        for box in closer_look.find_small_people(look.alpha, rgb.shape[:2]):
+            with measure("forward"):
+                again = self._look(box.of(rgb))
+            yield box, again
 
     def _look(self, rgb: np.ndarray) -> Look:
         """A look at a photo or at a part of one."""

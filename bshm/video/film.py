@@ -2,8 +2,9 @@
 
     frame = film.events()                     packets -> upright RGB with its timestamp     reader
     look = matting.first_look(frame.rgb)      RGB -> alpha at working size                  matting
+    look = matting.closer_look(look, rgb)     people small in the frame seen closer         matting
     look = steady(looks)                      fitted to its neighbours                      steady
-    alpha = matting.second_look(look, rgb)    -> alpha at the frame's size                  matting
+    alpha = matting.enlarge(look, rgb)        -> alpha at the frame's size                  matting
     cutout = finish(photo, alpha, recipe)     alpha -> what was asked for                   pipeline
     or scenery.draw(mood, rgb, alpha)         alpha -> the people on something new          scenery
     packet = encoder.encode(lay_out(cutout))  -> encoded, with the same timestamp           encoder

@@ -69,7 +69,7 @@ def frames(
     with ThreadPoolExecutor(WORKERS) as pool:
         tagged = ((rgb, rgb) for rgb in pictures)
         for one in looks(pool, matting, tagged, SPEEDS[speed]._replace(calm=calm)):
-            yield Matted(one.tag, matting.second_look(one.look, one.tag))
+            yield Matted(one.tag, matting.enlarge(one.look, one.tag))
 
 
 def looks(
@@ -82,7 +82,7 @@ def looks(
     """First looks at frames, each with its tag; unless they are calm there is no state after it."""
 
     def see(item: tuple[Any, np.ndarray]) -> Look:
-        return matting.first_look(item[1])
+        return matting.closer_look(matting.first_look(item[1]), item[1])
 
     def see_if_due(item: tuple[tuple[Any, np.ndarray], bool]) -> tuple[Any, Look | Glance]:
         pair, due = item

@@ -80,7 +80,7 @@ class Maker:
 
     def _cut_out(self, one: Steadied) -> Picture:
         frame: Frame = one.tag
-        alpha = self._matting.second_look(one.look, frame.rgb)
+        alpha = self._matting.enlarge(one.look, frame.rgb)
         cutout = pipeline.finish(Photo(frame.rgb, None, frame.alpha), alpha, self._recipe)
         pixels = lay_out(cutout.pixels, self._form)
         return Picture(pixels, frame.pts, frame.duration, After(frame.pts, one.state))
@@ -120,7 +120,7 @@ class _Stage:
     def measure(self, item: tuple[Steadied, Background | None]) -> _Set:
         one, behind = item
         frame: Frame = one.tag
-        alpha = self._matting.second_look(one.look, frame.rgb)
+        alpha = self._matting.enlarge(one.look, frame.rgb)
         if frame.alpha is not None:
             alpha = alpha * (frame.alpha * np.float32(1 / 255))
         return _Set(one, alpha, behind, self._scenery.measure(frame.rgb, alpha, behind))

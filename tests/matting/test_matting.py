@@ -164,6 +164,22 @@ def test_a_person_small_in_the_frame_gains_from_the_closer_look(matting):
     assert alpha[: side // 4].max() == 0
 
 
+def test_a_closer_look_has_the_size_of_the_first_and_the_people_of_the_second(matting):
+    scene = np.full((1300, 1300, 3), (90, 120, 80), np.uint8)
+    scene[-460:, 450:910] = cv2.resize(sample("1.png"), (460, 460), interpolation=cv2.INTER_AREA)
+    first = matting.first_look(scene)
+    before = first.alpha.copy()
+    closer = matting.closer_look(first, scene)
+    assert closer.alpha.shape == before.shape and closer.seen is first.seen
+    assert np.array_equal(first.alpha, before)
+    second = matting.second_look(first, scene)
+    far, near = (np.abs(matting.enlarge(one, scene) - second).mean() for one in (first, closer))
+    assert near < 0.5 * far, (near, far)
+    large = sample("2.png")
+    first = matting.first_look(large)
+    assert np.array_equal(matting.closer_look(first, large).alpha, first.alpha)
+
+
 def test_boxes_hold_separate_people_and_join_groups():
     alpha = np.zeros((500, 500), np.float32)
     assert find_small_people(alpha, (2000, 2000)) == []

@@ -32,7 +32,10 @@ class Keyed:
     def glance(self, rgb):
         return rgb
 
-    def second_look(self, look, rgb):
+    def closer_look(self, look, rgb):
+        return look
+
+    def enlarge(self, look, rgb):
         return look.alpha
 
 

@@ -63,9 +63,8 @@ def _deployment() -> serve.Application:
     on_gpu = settings.is_on_gpu
 
     def app() -> Edge:
-        return _app(
-            settings, on_gpu
-        )  # the variables are those of whoever deploys, not of each machine
+        # The variables are those of whoever deploys, not of each machine.
+        return _app(settings, on_gpu)
 
     @serve.deployment(
         name="bshm",

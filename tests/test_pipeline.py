@@ -95,7 +95,7 @@ def test_the_ending_of_its_name_says_what_is_saved(photo, tmp_path, name, kind):
 def test_a_crop_is_the_box_and_a_margin_within_the_photo(photo, crop, box, only_alpha):
     whole = render(photo, Half(), Recipe(only_alpha=only_alpha))
     cropped = render(photo, Half(), Recipe(only_alpha=only_alpha, crop=crop))
-    window = whole.pixels[box.top : box.bottom, box.left : box.right]
+    window = box.of(whole.pixels)
     np.testing.assert_array_equal(cropped.pixels, window)
     assert cropped.icc == whole.icc
 

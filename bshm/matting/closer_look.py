@@ -44,7 +44,7 @@ def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
     around = planes.box(people)
     if around is None:
         return []
-    people = people[around.top : around.bottom, around.left : around.right]
+    people = around.of(people)
     count, _, stats, _ = cv2.connectedComponentsWithStats(people)
     boxes: list[Box] = []
     for left, top, across, down, pixels in stats[1:count].tolist():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from bshm.errors import BshmError
 from bshm.serve import worker
-from bshm.serve.processes import Child
+from bshm.serve.processes import Child, answer_of
 from bshm.serve.refusal import Refusal
 from bshm.serve.shared import Shared
 
@@ -180,7 +180,4 @@ class _Worker(Child):
         assert self.pipe
         if not self.pipe.poll(within_s):
             raise _TooLong
-        answer = self.pipe.recv()
-        if isinstance(answer, BshmError):
-            raise answer
-        return answer
+        return answer_of(self.pipe)

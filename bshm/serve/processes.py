@@ -11,7 +11,17 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Callable
 
+from bshm.errors import BshmError
+
 PRELOAD = "bshm.serve.making"  # what each worker imports
+
+
+def answer_of(pipe: Connection) -> Any:
+    """What comes through a pipe; an error of ours is raised. Raises EOFError and OSError, too."""
+    answer = pipe.recv()
+    if isinstance(answer, BshmError):
+        raise answer
+    return answer
 
 
 class Child:

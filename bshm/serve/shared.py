@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 from bshm.errors import BshmError
 from bshm.model import engine as engines
 from bshm.model.engine import Engine
-from bshm.serve.processes import Child, leave_signals_to_service
+from bshm.serve.processes import Child, answer_of, leave_signals_to_service
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ class SharedEngine(Engine):
         """As `bshm.model.engine.start` does; it is started there by who comes first."""
         with self._asking():
             self.pipe.send((name, path, device, threads))
-            self.device, self.note = _answer(self.pipe)
+            self.device, self.note = answer_of(self.pipe)
         return self
 
     def alpha(self, rgb: np.ndarray) -> np.ndarray:
@@ -76,14 +76,6 @@ class SharedEngine(Engine):
             raise Gone from error
 
 
-def _answer(pipe: Connection) -> Any:
-    """What comes; an error of ours is raised."""
-    answer = pipe.recv()
-    if isinstance(answer, BshmError):
-        raise answer
-    return answer
-
-
 def _send(pipe: Connection, plane: np.ndarray) -> None:
     """Its shape and its bytes, which take a third of the time that a pickle takes."""
     pipe.send(plane.shape)
@@ -94,7 +86,7 @@ def _receive(pipe: Connection, kind: str) -> np.ndarray:
     """What `_send` sent, not to be written to; an error of ours is raised."""
     import numpy as np
 
-    shape = _answer(pipe)
+    shape = answer_of(pipe)
     return np.frombuffer(pipe.recv_bytes(), kind).reshape(shape)
 
 

@@ -1,4 +1,4 @@
-"""The networks where they train: gradients in bfloat16 are those of float32, but for its rounding."""
+"""The networks where they train: bfloat16 changes gradients by its rounding only."""
 
 from __future__ import annotations
 

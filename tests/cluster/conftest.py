@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 
@@ -35,18 +34,12 @@ class Nodes:
     def both(self):
         """Let both be there, whatever an earlier test did."""
         if self.other is None:
-            args = {"num_cpus": 1, "object_store_memory": OBJECT_STORE}
-            self.other = patiently(lambda: self.cluster.add_node(**args))
+            self.other = self.add(num_cpus=1)
 
-    @contextlib.contextmanager
-    def another(self, **has):
-        """One more meanwhile, which has so many ``num_cpus`` and ``num_gpus``."""
+    def add(self, **has):
+        """Another node, which has so many ``num_cpus`` and ``num_gpus``."""
         args = {**has, "object_store_memory": OBJECT_STORE}
-        node = patiently(lambda: self.cluster.add_node(**args))
-        try:
-            yield
-        finally:
-            self.cluster.remove_node(node)
+        return patiently(lambda: self.cluster.add_node(**args))
 
     def kill(self):
         """End the other one with all that runs on it, at once."""
@@ -68,6 +61,9 @@ def nodes(s3_server):
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("no_proxy", "*")
         patch.setenv("RAY_worker_niceness", "0")  # beside other work, a nice one hardly gets on
+        # Five looks at a node that does not answer, and it is dead: one that is killed, soon; one
+        # that is slow has its ten seconds a look as ever.
+        patch.setenv("RAY_health_check_period_ms", "500")
         head = {"num_cpus": 1, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
         cluster = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
         ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
@@ -80,3 +76,9 @@ def nodes(s3_server):
 def two_nodes(nodes):
     nodes.both()
     return nodes
+
+
+@pytest.fixture(scope="session")
+def gpu_node(nodes):
+    """One more node, which has two CPUs and a GPU, of which Ray is only told."""
+    nodes.add(num_cpus=2, num_gpus=1)

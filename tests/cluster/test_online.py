@@ -35,7 +35,7 @@ def deploy(nodes):
     def deploy(deployment):
         serve.run(deployment, name="bshm")
         url = "http://127.0.0.1:%d" % port
-        wait_for(lambda: ask(url + "/readyz")[0] == 200, 500)
+        wait_for(lambda: ask(url + "/readyz")[0] == 200, 500, every=0.2)
         return url
 
     yield deploy
@@ -104,7 +104,7 @@ def test_who_comes_when_the_house_is_full_is_refused_in_the_contracts_words(url)
             assert json.loads(answer)["errors"] and int(headers["Retry-After"]) >= 1
 
 
-def test_a_replica_with_a_gpu_does_several_photos_at_once(deploy, nodes, monkeypatch):
+def test_a_replica_with_a_gpu_does_several_photos_at_once(deploy, gpu_node, monkeypatch):
     """With a GPU that Ray is only told of; the network runs on the CPU."""
     from bshm.cluster import online
     from bshm.serve import settings
@@ -114,19 +114,18 @@ def test_a_replica_with_a_gpu_does_several_photos_at_once(deploy, nodes, monkeyp
         monkeypatch.setenv("BSHM_" + name, value)
     cases = [("image_file", photo.read_bytes()) for photo in PORTRAITS]
     asked = [form(name, photo) for name, photo in [*cases, ("image_file", b"no photo")]]
-    with nodes.another(num_cpus=2, num_gpus=1):
-        url = deploy(online._deployment())
-        wait_for(lambda: b"bshm_workers 2.0" in ask(url + "/metrics")[2], 500)
+    url = deploy(online._deployment())
+    wait_for(lambda: b"bshm_workers 2.0" in ask(url + "/metrics")[2], 500, every=0.2)
 
-        def once(each):
-            return ask(url + "/v1.0/removebg", each[0], Content_Type=each[1])
+    def once(each):
+        return ask(url + "/v1.0/removebg", each[0], Content_Type=each[1])
 
-        alone = [once(each) for each in asked]
-        assert [status for status, _, _ in alone] == [200, 200, 400]
-        with ThreadPoolExecutor(6) as pool:
-            together = list(pool.map(once, asked * 2))
-        assert [status for status, _, _ in together] == [200, 200, 400] * 2
-        assert [answer for _, _, answer in together] == [answer for _, _, answer in alone] * 2
+    alone = [once(each) for each in asked]
+    assert [status for status, _, _ in alone] == [200, 200, 400]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(once, asked * 2))
+    assert [status for status, _, _ in together] == [200, 200, 400] * 2
+    assert [answer for _, _, answer in together] == [answer for _, _, answer in alone] * 2
 
 
 @pytest.mark.parametrize(

@@ -90,12 +90,15 @@ class Service:
             self.process.wait()
 
 
-def wait_for(true, within=120):
-    """Wait until something is true; fails when it is not in time, which a busy machine is given."""
+def wait_for(true, within=120, every=0.02):
+    """Wait until something is true; fails when it is not in time, which a busy machine is given.
+
+    every: seconds from look to look; more where looking holds up what is waited for
+    """
     end = time.monotonic() + within
     while not true():
         assert time.monotonic() < end, "not within %d s" % within
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 @contextlib.contextmanager

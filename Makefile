@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 	$(BIN)/python inference_bshm.py -i image-matting/1.png image-matting/2.png -d results
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 3
 
 check: $(VENV)/installed-dev $(VENV)/installed-test
 	$(BIN)/ruff check .

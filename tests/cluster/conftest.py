@@ -80,5 +80,7 @@ def two_nodes(nodes):
 
 @pytest.fixture(scope="session")
 def gpu_node(nodes):
-    """One more node, which has two CPUs and a GPU, of which Ray is only told."""
-    nodes.add(num_cpus=2, num_gpus=1)
+    """One more node, which has a GPU, of which Ray is only told, and CPUs for two actors that share
+    it and for one that goes: who has to wait for its CPU may wait for 20 seconds.
+    """
+    nodes.add(num_cpus=3, num_gpus=1)

@@ -127,6 +127,9 @@ def result_flags() -> argparse.ArgumentParser:
 
 def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
     """Parse the arguments, or leave; ``args.photos`` has those of ``-i``, too."""
+    # What argparse finds behind -- it parses a second time, as flags.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    arguments, behind = arguments[:end], arguments[end + 1 :]
     # With a flag -0, argparse would take the value of `--threads -1` for a flag, too.
     arguments = ["--null" if argument == "-0" else argument for argument in arguments]
     args, unknown = parser.parse_known_intermixed_args(arguments)
@@ -135,7 +138,7 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
         near = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
         advice = "; did you mean %s?" % near[0] if near else ""
         parser.error("unknown: %s%s" % (" ".join(unknown), advice))
-    args.photos = [name for group in args.input or [] for name in group] + args.photos
+    args.photos = [name for group in args.input or [] for name in group] + args.photos + behind
     if "" in args.photos:  # an unset shell variable arrives as an empty string
         parser.error("a photo has an empty name; is a variable of the shell not set?")
     if args.output is not None and args.output_dir is not None:

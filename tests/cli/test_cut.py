@@ -62,6 +62,14 @@ def test_photos_need_no_flag_wherever_they_stand(tmp_path, small):
     assert sorted(Path(line).name for line in lines(done.stdout)) == ["1.png", "2.png", "small.png"]
 
 
+@pytest.mark.parametrize("command", [["cut"], ["id", "--lenient"]])
+def test_whatever_stands_behind_two_dashes_is_a_photo(tmp_path, small, command):
+    for name in ("ash.jpg", "-dash.jpg", "-q"):
+        shutil.copy(str(small), str(tmp_path / name))
+    done = bshm(*command, "-d", "x", "--name", "{stem}.jpg", "--", "-dash.jpg", "-q", cwd=tmp_path)
+    assert lines(done.stdout) == ["x/-dash.jpg", "x/-q.jpg"]
+
+
 def test_a_photo_with_the_name_of_a_command_is_named_as_a_path(tmp_path, small):
     shutil.copy(str(small), str(tmp_path / "info"))
     shutil.copy(str(small), str(tmp_path / "inf"))  # is there, so it is no slip

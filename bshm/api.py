@@ -9,28 +9,17 @@ Make a `Matting` of your own to choose its settings, and to close it when you li
 from __future__ import annotations
 
 import os
-import re
 import threading
-from typing import IO, TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from bshm import disk
-from bshm.codec.decode import decode, from_picture
+from bshm.codec import given
 from bshm.cutouts.cutout import Cutout
-from bshm.errors import InputError
 from bshm.matting import AlphaMatting
-from bshm.pictures import Photo
 from bshm.pipeline import Recipe, finish
 from bshm.timing import measure
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    # What a photo may be given as: where it is, its file's bytes, or its pixels.
-    Place = Union[str, os.PathLike, IO[bytes]]
-    Bytes = Union[bytes, bytearray, memoryview]
-    AnyPhoto = Union[Place, Bytes, Image, np.ndarray, Photo]
+    from bshm.codec.given import AnyPhoto
 
 
 class Matting(AlphaMatting):
@@ -51,12 +40,12 @@ class Matting(AlphaMatting):
         Raises TypeError for anything else, ValueError for arrays of another shape or type,
         InputError for what cannot be read, and what :meth:`alpha` raises.
         """
-        recipe = Recipe(**wanted)
+        recipe = Recipe(**{"read_picture": given.photo_of, **wanted})
         with measure("read"):
-            image, name = _read(image)  # may take long, so before its turn
+            image, name = given.read(image)  # may take long, so before its turn
         with self._turn:
             with measure("read"):
-                photo = _photo(image, name, recipe.max_pixels)
+                photo = given.decoded(image, name, recipe.max_pixels)
             return finish(photo, self._alpha(photo.rgb), recipe)
 
 
@@ -100,55 +89,3 @@ class _Kept:
 
 
 _kept = _Kept()
-
-
-def _read(image: Any) -> tuple[Any, str]:
-    """The bytes of a path or a file, anything else as it is; and what messages call it."""
-    if isinstance(image, (str, os.PathLike)):
-        path = os.fsdecode(image)
-        if re.match("[a-zA-Z][a-zA-Z0-9+.-]+://", path):  # not shown: it may hold a password
-            raise InputError("expected a path, got an address: fetch it first", code="bad_address")
-        return disk.read(path, path, disk.LIMIT), path
-    if _is_picture(image):
-        return image, str(getattr(image, "filename", "") or "picture")
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return image, "bytes"
-    if hasattr(image, "read"):
-        return image.read(), str(getattr(image, "name", "file"))
-    return image, ""
-
-
-def _is_picture(image: object) -> bool:
-    """Whether this is a Pillow picture, asked without importing Pillow."""
-    return hasattr(image, "getexif") and hasattr(image, "getbands")
-
-
-def _photo(image: Any, name: str, max_pixels: int) -> Photo:
-    """A photo from what `_read` gives."""
-    if isinstance(image, (bytes, bytearray, memoryview)):
-        return decode(bytes(image), name, max_pixels)
-    if _is_picture(image):
-        return from_picture(image, name, max_pixels)
-    if isinstance(image, np.ndarray):
-        return _from_array(image)
-    if isinstance(image, Photo):
-        return image
-    raise TypeError(
-        "expected a path, bytes, a binary file, a Pillow picture or a uint8 RGB array, got %s"
-        % type(image).__name__
-    )
-
-
-def _from_array(pixels: np.ndarray) -> Photo:
-    """A photo from an array of RGB, RGBA or grey. Raises ValueError."""
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or channels not in (1, 3, 4):
-        found = "%s %s" % (pixels.dtype, list(pixels.shape))
-        raise ValueError(
-            "expected a uint8 array, RGB [H, W, 3], RGBA [H, W, 4] or grey [H, W], got %s" % found
-        )
-    if channels == 1:
-        return Photo(np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2))
-    alpha = np.ascontiguousarray(pixels[..., 3]) if channels == 4 else None
-    opaque = alpha is None or not alpha.size or alpha.min() == 255
-    return Photo(np.ascontiguousarray(pixels[..., :3]), alpha=None if opaque else alpha)

@@ -19,6 +19,8 @@ from PIL import Image, ImageCms, ImageOps
 
 import bshm
 from bshm import api
+from bshm.codec import given as codec_given
+from bshm.scene.compose import wish
 from tests.helpers import PORTRAITS, ROOT
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -200,6 +202,15 @@ def test_fields_of_a_recipe_are_words_of_the_call(matting, photo, expected):
         matting.cutout(photo, crop=0.05)
 
 
+def test_a_scene_of_the_call_names_a_picture_of_this_disk(tmp_path, matting, photo, expected):
+    path = tmp_path / "behind.png"
+    Image.new("RGB", (20, 20), "navy").save(path)
+    made = matting.cutout(photo, scene=wish(str(path)))
+    np.testing.assert_array_equal(made.pixels[0, 0], [0, 0, 128])
+    with pytest.raises(bshm.InputError, match=r"missing\.png: cannot be read"):
+        matting.cutout(photo, scene=wish("missing.png"))
+
+
 def test_pictures_made_of_it_have_the_profile(tmp_path, expected):
     picture = expected.pil()
     assert picture.mode == "RGBA" and picture.info["icc_profile"] == SRGB
@@ -291,7 +302,7 @@ def test_a_matting_does_not_travel_and_a_cutout_does(matting, expected):
 def test_threads_that_share_one_hold_no_more_photos_than_it_works_on(matting, monkeypatch):
     """Of 12 photos that wait, none is decoded."""
     lock, inside, most = threading.Lock(), [], []
-    decode = api.decode
+    decode = codec_given.decode
 
     def counting(*arguments):
         with lock:
@@ -303,7 +314,7 @@ def test_threads_that_share_one_hold_no_more_photos_than_it_works_on(matting, mo
         with lock:
             inside.pop()
 
-    monkeypatch.setattr(api, "decode", counting)
+    monkeypatch.setattr(codec_given, "decode", counting)
     monkeypatch.setattr(api, "finish", finish)
     data = PORTRAITS[0].read_bytes()
     with bshm.Matting(weights="bshm-lite", threads=2) as shared, ThreadPoolExecutor(12) as pool:

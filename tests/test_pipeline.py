@@ -153,6 +153,52 @@ def test_a_cutout_goes_on_files_and_arrays_and_needs_the_photo_for_its_light(tmp
         cutout.on("red", scale=9)
 
 
+def test_a_trimmed_cutout_sees_its_part_of_the_photo():
+    """Twice trimmed, and before a picture or the photo's own background."""
+    photo = Photo(np.random.default_rng(0).integers(40, 200, (40, 40, 3)).astype(np.uint8))
+    alpha = np.zeros((40, 40), np.float32)
+    alpha[12:30, 17:29] = 1
+    trimmed = finish(photo, alpha, Recipe(crop=9)).crop(4)
+    part = Photo(photo.rgb[8:34, 13:33])
+    whole = finish(part, alpha[8:34, 13:33], Recipe())
+    for behind in ("blur:0.7", np.full((9, 9, 3), 30, np.uint8)):
+        found = trimmed.on(behind, photo, shadow="drop").pixels
+        np.testing.assert_array_equal(found, whole.on(behind, part, shadow="drop").pixels)
+        for cut, other in ((trimmed, part), (whole, photo)):
+            with pytest.raises(ValueError, match="expected the photo that was cut out"):
+                cut.on(behind, other)
+
+
+def test_a_cutout_goes_on_whatever_a_photo_may_be_given_as(tmp_path):
+    photo, path = _scene_photo(), tmp_path / "behind.png"
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 40, (8, 8, 4)).astype(np.uint8))
+    picture.save(path)
+    cutout = render(photo, Half(), Recipe())
+    expected = cutout.on(str(path), photo).pixels
+    for behind in (path, path.read_bytes(), picture, np.asarray(picture), path.open("rb")):
+        np.testing.assert_array_equal(cutout.on(behind, photo).pixels, expected)
+    np.testing.assert_array_equal(cutout.on(path, photo.rgb).pixels, expected)
+    np.testing.assert_array_equal(cutout.on(path, Image.fromarray(photo.rgb)).pixels, expected)
+    grey = np.full((8, 8), 7, np.uint8)
+    assert (cutout.on(grey).pixels[:, 4:] == 7).all()
+
+
+@pytest.mark.parametrize(
+    "behind, photo, error, words",
+    [
+        ((255, 0, 0), None, TypeError, "expected a text such as white, .*, got tuple"),
+        (None, 7, TypeError, "array, got int"),
+        (np.zeros((8, 8, 3)), None, ValueError, "got float64"),
+        (np.zeros((0, 8, 3), np.uint8), None, ValueError, r"got uint8 \[0, 8, 3\]"),
+        ("red", np.zeros((8, 8, 2), np.uint8), ValueError, r"got uint8 \[8, 8, 2\]"),
+        (b"text", None, InputError, "bytes: is text"),
+    ],
+)
+def test_what_is_no_background_or_photo_is_refused(behind, photo, error, words):
+    with pytest.raises(error, match=words):
+        render(_scene_photo(), Half(), Recipe()).on(behind, photo)
+
+
 def test_composites_are_saved_as_pngs_with_the_photos_profile(tmp_path):
     photo = Photo(
         _scene_photo().rgb, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

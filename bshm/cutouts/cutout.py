@@ -5,21 +5,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from bshm import disk, planes
-from bshm.codec.decode import decode
+from bshm.codec import given
 from bshm.codec.encode import encode, format_of
-from bshm.pictures import Box, Photo
+from bshm.pictures import Box
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from bshm.codec.given import AnyPhoto
     from bshm.idphoto.head import Head
     from bshm.scene.background import Background
+
+
+class Window(NamedTuple):
+    """Where a cutout that was trimmed lies: a box in a picture of this height and width."""
+
+    box: Box
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,38 +37,55 @@ class Cutout:
     pixels: uint8, straight RGBA ``[H, W, 4]``, or the matte ``[H, W]`` where it alone was wanted
     icc: the RGB profile that the colours are in; None means sRGB
     dpi: pixels an inch that its files say; None leaves it open
+    window: where it lies in the photo, if it was trimmed
     """
 
     pixels: np.ndarray
     icc: bytes | None = None
     dpi: int | None = None
+    window: Window | None = None
 
     def on(
-        self, behind: str | np.ndarray | Background, photo: Photo | None = None, **wishes: Any
+        self, behind: AnyPhoto | Background, photo: AnyPhoto | None = None, **wishes: Any
     ) -> Composite:
         """The people on something new: ``cutout.on("white")``.
 
-        behind: a text as of ``--background``, or a picture, uint8 ``[H, W, 3]``, in the profile
-            of the cutout; a text that names a file names a PNG, JPEG, ... of this disk
-        photo: the photo that was cut out; its background is what tells of its light and what
-            ``blur`` blurs
+        behind: a text as of ``--background``; one that names a file names a PNG, JPEG, ... of this
+            disk. Or a picture, as :func:`bshm.cutout` takes photos; an array is in the profile of
+            the cutout
+        photo: the whole photo that was cut out, in any such form; its background is what tells of
+            its light and what ``blur`` blurs
         wishes: ``fit``, ``position``, ``scale``, ``light``, ``shadow``, as `scene.compose.wish`
             takes them
 
-        Raises ValueError for texts that mean nothing, InputError for a file that cannot be read.
+        Raises TypeError for what is none of these, ValueError for texts that mean nothing and for
+        a photo of another size, InputError for a file that cannot be read.
         """
         from bshm.cutouts import on_scene
-        from bshm.scene.background import Blur
+        from bshm.scene.background import Blur, Picture
         from bshm.scene.compose import wish
 
-        scene, icc = on_scene.decoded(wish(behind, **wishes), self.icc, _read)
+        wanted: Any = behind
+        icc = self.icc
+        if given.holds_a_file(wanted):
+            picture = given.photo_of(wanted)
+            wanted, icc = Picture(picture.rgb, picture.alpha), picture.icc
+        scene, icc = on_scene.decoded(wish(wanted, **wishes), icc, given.photo_of)
         if photo is None:
             if isinstance(scene.behind, Blur):
                 raise ValueError("blur needs the photo: on('blur', photo)")
             scene = scene._replace(light=0.0)
         colours = np.ascontiguousarray(self.rgba[..., :3])
-        seen = colours if photo is None else photo.rgb
+        seen = colours if photo is None else self._seen_in(given.photo_of(photo).rgb)
         return on_scene.put(scene, icc, seen, self.alpha, colours, self.icc)
+
+    def _seen_in(self, rgb: np.ndarray) -> np.ndarray:
+        """The part of the photo that the cutout shows. Raises ValueError."""
+        size = self.window.size if self.window else self.matte.shape
+        if rgb.shape[:2] != size:
+            words = "expected the photo that was cut out, %d×%d pixels, got one of %d×%d"
+            raise ValueError(words % (*size[::-1], *rgb.shape[1::-1]))
+        return np.ascontiguousarray(self.window.box.of(rgb)) if self.window else rgb
 
     def id_photo(
         self,
@@ -124,10 +149,21 @@ class Cutout:
             return self
         around = margin(wanted, max(box.bottom - box.top, box.right - box.left))
         top, left = max(0, box.top - around), max(0, box.left - around)
-        return self._window(slice(top, box.bottom + around), slice(left, box.right + around))
+        height, width = self.matte.shape
+        bottom, right = min(height, box.bottom + around), min(width, box.right + around)
+        return self._trimmed(Box(top, bottom, left, right))
 
-    def _window(self, rows: slice, columns: slice) -> Cutout:
-        return replace(self, pixels=np.ascontiguousarray(self.pixels[rows, columns]))
+    def _trimmed(self, box: Box) -> Cutout:
+        pixels = np.ascontiguousarray(box.of(self.pixels))
+        return replace(self, pixels=pixels, window=self._window_of(box))
+
+    def _window_of(self, box: Box) -> Window:
+        """Of a box in this cutout, the window of the photo."""
+        if self.window is None:
+            return Window(box, self.matte.shape)
+        down, across = self.window.box.top, self.window.box.left
+        moved = Box(box.top + down, box.bottom + down, box.left + across, box.right + across)
+        return Window(moved, self.window.size)
 
     def pil(self) -> Image:
         """A Pillow picture, RGBA or of a matte alone L, with its profile."""
@@ -206,10 +242,10 @@ class Composite(Cutout):
         """Share of the picture that the people cover, 0-1; 0 where nobody was found."""
         return cv2.mean(self.people)[0] / 255
 
-    def _window(self, rows: slice, columns: slice) -> Composite:
-        planes = (np.ascontiguousarray(each[rows, columns]) for each in (self.pixels, self.people))
+    def _trimmed(self, box: Box) -> Composite:
+        planes = (np.ascontiguousarray(box.of(each)) for each in (self.pixels, self.people))
         pixels, people = planes
-        return replace(self, pixels=pixels, people=people)
+        return replace(self, pixels=pixels, people=people, window=self._window_of(box))
 
 
 def margin(wanted: int | str, side: int) -> int:
@@ -220,8 +256,3 @@ def margin(wanted: int | str, side: int) -> int:
         raise ValueError(expected % (wanted,))
     share, pixels = found.groups()
     return round(side * float(share) / 100) if share else int(pixels)
-
-
-def _read(name: str) -> Photo:
-    """A picture of this disk."""
-    return decode(disk.read(name, name, disk.LIMIT), name)

@@ -34,4 +34,4 @@ def make(
     if wanted.paper:
         pixels = sheet.lay_out(pixels, wanted.paper, size.dpi)
         matte = sheet.lay_out(matte, wanted.paper, size.dpi, 0, 0)
-    return Composite(pixels, icc, size.dpi, matte, head=head.moved(*where))
+    return Composite(pixels, icc, size.dpi, people=matte, head=head.moved(*where))

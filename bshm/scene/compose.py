@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import Any, Iterator, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 
+from bshm.codec import given
 from bshm.scene import background, blur, grids, light, place, shadow, tones
-from bshm.scene.background import Background, Blur, Flat, Gradient, Picture
+from bshm.scene.background import Background, Blur, Flat, Gradient, Named, Picture
 from bshm.scene.grids import Window
 from bshm.scene.shadow import parse as parse_shadow
 
@@ -50,7 +52,7 @@ class Scene(NamedTuple):
 
 
 def wish(
-    behind: str | np.ndarray | Background | None = None,
+    behind: str | os.PathLike | np.ndarray | Background | None = None,
     fit: str = "cover",
     position: str = "original",
     scale: float = 1.0,
@@ -59,7 +61,7 @@ def wish(
 ) -> Scene:
     """A scene of the texts that people write; an array is a picture, uint8 ``[H, W, 3]``.
 
-    Raises ValueError, with what was expected.
+    Raises ValueError, and TypeError for a ``behind`` that is none, with what was expected.
     """
     if fit not in background.FITS:
         raise ValueError("%s: expected one of %s" % (fit, ", ".join(background.FITS)))
@@ -69,8 +71,14 @@ def wish(
         raise ValueError("%g: expected a light from 0 to 1" % light)
     if isinstance(behind, str):
         behind = background.parse(behind)
+    elif isinstance(behind, os.PathLike):
+        behind = Named(os.fsdecode(behind))
     elif isinstance(behind, np.ndarray):
-        behind = Picture(behind)
+        picture = given.of_array(behind)
+        behind = Picture(picture.rgb, picture.alpha)
+    elif not isinstance(behind, (Flat, Gradient, Blur, Named, Picture, type(None))):
+        words = "expected a text such as white, a path, a uint8 array or a `Background`, got %s"
+        raise TypeError(words % type(behind).__name__)
     return Scene(behind, fit, place.parse(position), scale, light, parse_shadow(shadow))
 
 
@@ -112,7 +120,7 @@ def paint(scene: Scene, rgb: np.ndarray, alpha: np.ndarray) -> Picture | None:
     """The background at the photo's size; None is nothing."""
     if scene.behind is None:
         return None
-    if isinstance(scene.behind, background.Named):
+    if isinstance(scene.behind, Named):
         raise ValueError("the picture %s is to be decoded first" % scene.behind.name)
     if isinstance(scene.behind, Blur):
         return Picture(blur.blur(rgb, alpha, scene.behind.strength, feet(alpha)))

@@ -90,7 +90,7 @@ def looks(
 
     if pace.calm:
         seen = ahead(pool, see_if_due, _due(tagged, pace))
-        for one in steady(seen, see, before):
+        for one in steady(seen, see, before, lambda pair: max(pair[1].shape[:2])):
             yield one._replace(tag=one.tag[0])
     else:
         for tag, look in ahead(pool, lambda pair: (pair[0], see(pair)), tagged):

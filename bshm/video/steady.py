@@ -8,7 +8,8 @@ Optical Flow using Dense Inverse Search", ECCV 2016):
    three, one frame late (as MODNet's "one-frame delay", Ke et al. 2022, but along the motion).
 2. What comes out is a mean of the three, the frame before as it came out itself, the next one
    as far as it differs little. The longer a pixel was followed without doubt, the more what was
-   seen of it counts.
+   seen of it counts. But where the network is sure of a whole neighbourhood, what is left of
+   something else goes soon, or people would leave traces where they were.
 
 Both hold as far as a pixel is trusted: the motion there and back must meet, and the pictures must
 look alike. At a cut nothing does, and the next frame begins anew. All this happens at working
@@ -25,14 +26,23 @@ import numpy as np
 
 from bshm.matting import Look
 
-FLOW_SIDE = 512  # pixels: the longer side of the pictures whose motion is sought
-# Of the longer side: motion there and back that misses by so much is not trusted at all.
-MEET = 0.004
-ALIKE = 24.0  # levels of 255: a difference of grey that is not trusted at all
-LONGEST = 8.0  # frames: a pixel that was followed for longer counts no more
+# Pixels: the longer side of the pictures whose motion is sought, though no longer than the frame's
+# own; enlarged noise would be followed as if it were texture.
+FLOW_SIDE = 640
+FINEST = 1  # halvings of these pictures: motion is found for blocks of two pixels, then smoothed
+# Of the longer side: motion there and back that misses by less is trusted in full, by more not at
+# all; likewise levels of 255, by which grey may differ.
+MEET = 0.0009, 0.0025
+ALIKE = 5.0, 20.0
+LONGEST = 10.0  # frames: a pixel that was followed for longer counts no more
 # Weights beside 1 for the frame's own look, where they are fully trusted: of the frame before, as
 # it came out, for each frame that the pixel was followed; of the next one, as it was seen.
-PAST, NEXT = 1.5, 1.5
+PAST, NEXT = 2.0, 1.5
+# The network is sure where all that it saw within so many pixels is as near as this to 0, or to 1.
+SURE, SURE_REACH = 0.02, 3
+# Alpha: a frame before that differs by less from what is sure weighs no more than that; one that
+# differs by more is another opinion, and not soon overruled.
+TRACE, TRACE_PAST = 0.5, np.float32(3)
 DOUBT = 0.02  # weight of a neighbour that is not trusted, where there is nothing else
 SURPRISE = 0.9  # alpha: a next frame that differs by so much is not listened to
 CUT = 0.25  # share: with fewer pixels trusted, this is another scene
@@ -97,6 +107,7 @@ def steady(
     looks: Iterable[tuple[Any, Look | Glance]],
     see: Callable[[Any], Look] | None = None,
     before: State | None = None,
+    side: Callable[[Any], int] | None = None,
 ) -> Iterator[Steadied]:
     """Looks at the frames of a film, in order, made to fit each other; each comes one frame late.
 
@@ -104,13 +115,16 @@ def steady(
     see: gives the look at a frame after all, where a glance is too little; takes the first of
         the pair
     before: the state after an earlier frame, to go on from there
+    side: gives the longer side of a frame, where looks may be larger; takes the first of the pair
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    flow.setFinestScale(FINEST)
     waiting: _Frame | None = None
     back: _Way | None = None  # from the waiting frame to the one before
     for tag, look in looks:
         alpha = look.alpha if isinstance(look, Look) else None
-        frame = _Frame(tag, look.seen, alpha, _grey(look.seen))
+        longest = min(FLOW_SIDE, side(tag)) if side else FLOW_SIDE
+        frame = _Frame(tag, look.seen, alpha, _grey(look.seen, longest))
         shape = look.seen.shape[:2]
         if waiting is None:
             back = _ways(flow, frame.grey, before.grey, shape)[0] if before else None
@@ -161,13 +175,14 @@ def _between(was: _Carried | None, will: _Carried | None) -> np.ndarray:
 
 def _calm(own: np.ndarray, was: _Carried | None, will: _Carried | None) -> np.ndarray:
     """Alpha of a frame that was looked at, and its neighbours where they are trusted."""
-    alpha, weight = own, np.ones_like(own)
+    alpha, weight, seen = own, np.ones_like(own), own
     if was is not None and will is not None:
         low, high = np.minimum(was[0], will[0]), np.maximum(was[0], will[0])
         middle = np.clip(own, low, high)
         alpha = own = own + np.minimum(np.minimum(was[1], 1), will[1]) * (middle - own)
     if was is not None:
         share = PAST * was[1]
+        share = np.where(_is_trace(was[0], seen), np.minimum(share, TRACE_PAST), share)
         alpha, weight = alpha + share * was[0], weight + share
     if will is not None:
         # What is seen for the first time there may be wrong there.
@@ -176,9 +191,16 @@ def _calm(own: np.ndarray, was: _Carried | None, will: _Carried | None) -> np.nd
     return np.clip(alpha / weight, 0, 1)
 
 
-def _grey(seen: np.ndarray) -> np.ndarray:
+def _is_trace(was: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Where what was is a mere trace: the network is sure, all around, and nearly agrees."""
+    window = np.ones((2 * SURE_REACH + 1, 2 * SURE_REACH + 1), np.uint8)
+    nobody, somebody = cv2.dilate(seen, window) < SURE, cv2.erode(seen, window) > 1 - SURE
+    return (nobody | somebody) & (np.abs(was - seen) < TRACE)
+
+
+def _grey(seen: np.ndarray, side: int) -> np.ndarray:
     height, width = seen.shape[:2]
-    scale = min(1.0, FLOW_SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     size = max(16, round(width * scale)), max(16, round(height * scale))
     return cv2.resize(cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
 
@@ -208,14 +230,19 @@ def _way(
     # was interrupted is to come out as if it had not been.
     missed = np.sqrt((dx + back_x) ** 2 + (dy + back_y) ** 2)
     unlike = cv2.blur(cv2.absdiff(one, _at(other, x, y)), (3, 3)).astype(np.float32)
-    meets = np.maximum(1 - missed / np.float32(MEET * max(height, width)), 0)
-    trust = meets * np.maximum(1 - unlike / ALIKE, 0)
+    trust = _trust(missed / max(height, width), MEET) * _trust(unlike, ALIKE)
     trust[(x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)] = 0
     trust = cv2.erode(trust, np.ones((3, 3), np.uint8))
     rows, cols = shape
     dx, dy, trust = (cv2.resize(plane, (cols, rows)) for plane in (dx, dy, trust))
     x, y = _places(rows, cols)
     return _Way(x + dx * np.float32(cols / width), y + dy * np.float32(rows / height), trust)
+
+
+def _trust(difference: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    """1 up to the lower bound, 0 from the upper one on, float32."""
+    low, high = bounds
+    return np.clip((np.float32(high) - difference) * np.float32(1 / (high - low)), 0, 1)
 
 
 @functools.lru_cache(maxsize=4)

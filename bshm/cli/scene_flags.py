@@ -137,7 +137,7 @@ def read_scene(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Sce
         return None
     if args.only_alpha:
         parser.error("--only-alpha writes the matte alone, without --background and its like")
-    from bshm.scene import background, place, shadow
+    from bshm.scene import background, light, place, shadow
     from bshm.scene.compose import Scene
 
     flag = "--background"
@@ -146,15 +146,14 @@ def read_scene(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Sce
         flag = "--position"
         position = place.parse(args.position)
         flag = "--scale"
-        scale = _share(args.scale, place.SCALES)
+        scale = place.parse_scale(args.scale)
         flag = "--light"
-        words = {"auto": None, "off": 0.0}
-        light = words[args.light] if args.light in words else _share(args.light, (0, 1))
+        strength = light.parse(args.light)
         flag = "--shadow"
         wish = shadow.parse(args.shadow)
     except ValueError as error:
         parser.error("%s %s" % (flag, error))
-    return Scene(behind, args.fit, position, scale, light, wish)
+    return Scene(behind, args.fit, position, scale, strength, wish)
 
 
 class _Pictures:
@@ -173,15 +172,3 @@ class _Pictures:
         from bshm.codec.decode import decode
 
         return decode(self._sources[name].read(), name, self._max_pixels)
-
-
-def _share(text: str, limits: tuple[float, float]) -> float:
-    """A number or per cent within limits. Raises ValueError."""
-    low, high = limits
-    try:
-        value = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise ValueError("%s: expected a number from %g to %g, or per cent" % (text, low, high))
-    return value

@@ -13,6 +13,7 @@ from bshm.codec import given
 from bshm.scene import background, blur, grids, light, place, shadow, tones
 from bshm.scene.background import Background, Blur, Flat, Gradient, Named, Picture
 from bshm.scene.grids import Window
+from bshm.scene.light import parse as parse_light
 from bshm.scene.shadow import parse as parse_shadow
 
 TILE = 128  # pixels: the planes of a tile stay in the processor's cache
@@ -55,20 +56,17 @@ def wish(
     behind: str | os.PathLike | np.ndarray | Background | None = None,
     fit: str = "cover",
     position: str = "original",
-    scale: float = 1.0,
-    light: float | None = None,
+    scale: str | float = 1.0,
+    light: str | float | None = None,
     shadow: str = "none",
 ) -> Scene:
-    """A scene of the texts that people write; an array is a picture, uint8 ``[H, W, 3]``.
+    """A scene of the texts that the command's flags take; an array is a picture, uint8
+    ``[H, W, 3]``, scale and light may be numbers, and no light is ``auto``.
 
     Raises ValueError, and TypeError for a ``behind`` that is none, with what was expected.
     """
     if fit not in background.FITS:
         raise ValueError("%s: expected one of %s" % (fit, ", ".join(background.FITS)))
-    if not place.SCALES[0] <= scale <= place.SCALES[1]:
-        raise ValueError("%g: expected a scale from %g to %g" % (scale, *place.SCALES))
-    if light is not None and not 0 <= light <= 1:
-        raise ValueError("%g: expected a light from 0 to 1" % light)
     if isinstance(behind, str):
         behind = background.parse(behind)
     elif isinstance(behind, os.PathLike):
@@ -79,7 +77,8 @@ def wish(
     elif not isinstance(behind, (Flat, Gradient, Blur, Named, Picture, type(None))):
         words = "expected a text such as white, a path, a uint8 array or a `Background`, got %s"
         raise TypeError(words % type(behind).__name__)
-    return Scene(behind, fit, place.parse(position), scale, light, parse_shadow(shadow))
+    size = place.parse_scale(scale)
+    return Scene(behind, fit, place.parse(position), size, parse_light(light), parse_shadow(shadow))
 
 
 class Look(NamedTuple):

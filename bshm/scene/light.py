@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bshm.scene import grids, match, tones
+from bshm.scene import grids, match, shares, tones
 
 SIDE = 192  # pixels: long side of the pictures that are measured
 DARK = 0.004  # of linear light: below, noise
@@ -110,6 +110,14 @@ def probe(rgb: np.ndarray, weight: np.ndarray | None = None) -> Probe:
         right=right,
         top=top,
     )
+
+
+def parse(value: str | float | None) -> float | None:
+    """``off``, ``auto`` (None), or 0 to 1: how far people follow the light. Raises ValueError."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    if word is None or word == "auto":
+        return None
+    return 0.0 if word == "off" else shares.parse(word, "auto, off or a light", (0, 1))
 
 
 def fit(rgb: np.ndarray, alpha: np.ndarray, behind: np.ndarray, strength: float = 1.0) -> Light:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from bshm import planes
+from bshm.scene import shares
 
 SIDES = {"left": 0.0, "center": 0.5, "right": 1.0}
 ENDS = {"top": 0.0, "center": 0.5, "bottom": 1.0}
@@ -52,11 +53,17 @@ def _share(word: str, names: dict[str, float], text: str) -> float | None:
     return float(found.group(1)) / 100
 
 
+def parse_scale(value: str | float) -> float:
+    """``0.5`` or ``50%``: half as large as in the photo. Raises ValueError."""
+    return shares.parse(value, "a scale", SCALES)
+
+
 def estimate(alpha: np.ndarray, position: tuple[float | None, float | None], scale: float) -> Place:
     """Where the photo goes so that the person stands where it was asked for.
 
-    Who is cut off by an edge of the frame stays there: nobody floats without legs. Else people
-    are scaled around the middle of their feet.
+    Who is cut off by an edge of the frame stays there: nobody floats without legs. Who is cut off
+    at the left and the right goes to the side that was asked for. Else people are scaled around
+    the middle of their feet.
     """
     if position == (None, None) and scale == 1:
         return Place()
@@ -65,8 +72,11 @@ def estimate(alpha: np.ndarray, position: tuple[float | None, float | None], sca
     if people is None:
         return Place()
     middle, feet = (people.left + people.right) / 2, float(people.bottom)
-    x = _along(people.left, people.right, width, position[0], scale, middle)
-    y = _along(people.top, people.bottom, height, position[1], scale, feet)
+    across, down = position
+    if feet >= height - 1:
+        down = None
+    x = _along(people.left, people.right, width, across, scale, middle)
+    y = _along(people.top, people.bottom, height, down, scale, feet)
     return Place(scale, x, y)
 
 
@@ -79,7 +89,7 @@ def _along(
         return size * (1 - scale)
     if at_start and not at_end:
         return 0.0
-    if position is not None and not at_start:
+    if position is not None:
         return (size - (last - first) * scale) * position - first * scale
     return anchor * (1 - scale)
 

@@ -12,7 +12,7 @@ import binascii
 import re
 from typing import Iterable, NamedTuple
 
-from bshm.scene import background, place, shadow
+from bshm.scene import background, light, place, shadow
 from bshm.serve.body import Fields
 from bshm.serve.order import Length, Made, Order
 from bshm.serve.refusal import Refusal
@@ -207,8 +207,11 @@ def _background(
         return background.Flat(colour), b"", ""
     if given == ["bg_blur"]:
         word = texts["bg_blur"].lower()
-        strength = background.BLUR if word == "true" else _share(word, "invalid_bg_blur")
-        return background.Blur(strength), b"", ""
+        try:
+            blur = background.parse("blur" if word == "true" else "blur:" + word)
+        except ValueError as error:
+            raise _wrong(word, "invalid_bg_blur", "true, or a number from 0 to 1") from error
+        return blur, b"", ""
     return None, files.get("bg_image_file", b""), texts.get("bg_image_url", "")
 
 
@@ -300,14 +303,10 @@ def _shadow(texts: dict[str, str]) -> shadow.Wish:
 
 
 def _light(text: str) -> float | None:
-    words = {"auto": None, "off": 0.0}
-    return words[text] if text in words else _share(text, "invalid_light")
-
-
-def _share(text: str, code: str) -> float:
-    if not re.fullmatch(r"[01](\.\d{1,6})?", text) or float(text) > 1:
-        raise _wrong(text, code, "a number from 0 to 1")
-    return float(text)
+    try:
+        return light.parse(text)
+    except ValueError as error:
+        raise _wrong(text, "invalid_light", "auto, off, or a number from 0 to 1") from error
 
 
 def _wrong(got: str, code: str, expected: str) -> Refusal:

@@ -187,3 +187,14 @@ def test_shadow_none_and_nobody():
     found = compose.compose(Scene(background.Picture(behind), shadow=Wish()), rgb, empty, own)
     assert (found.pixels == behind).all()
     assert shadow.estimate(Wish("none"), alpha, Light(), None) == Shadow()
+
+
+def test_a_wish_takes_the_texts_of_the_flags():
+    numbers = compose.wish("white", scale=0.5, light=0.25)
+    assert compose.wish("white", scale="50%", light="0.25") == numbers
+    assert compose.wish("white", scale="0.5", light="25%") == numbers
+    assert compose.wish("white", light="off").light == 0
+    assert compose.wish("white", light="Auto") == compose.wish("white")
+    for name, wrong in (("scale", "1%"), ("scale", 9), ("scale", "half"), ("light", "1.5")):
+        with pytest.raises(ValueError, match="%s: expected .*a %s from" % (wrong, name)):
+            compose.wish("white", **{name: wrong})

@@ -59,6 +59,17 @@ def test_nobody_who_is_cut_off_by_the_frame_floats():
     assert _placed(_matte((40, 90), (140, 200)), "left", 0.5)[2:] == (170, 200)
 
 
+def test_who_is_cut_off_at_both_sides_goes_to_the_one_that_is_asked_for():
+    wide = _matte((40, 100), (0, 200))
+    assert _placed(wide, scale=0.6) == (64, 100, 40, 160)
+    assert _placed(wide, "left", 0.6) == (64, 100, 0, 120)
+    assert _placed(wide, "right,top", 0.6) == (64, 100, 80, 200)
+    assert _placed(wide, "75%", 0.6) == (64, 100, 60, 180)
+    close = _matte((0, 100), (60, 100))  # who has no feet in the frame does not float
+    assert _placed(close, "left,top", 0.5) == (50, 100, 0, 20)
+    assert _placed(close, "center,center", 0.5) == (50, 100, 90, 110)
+
+
 def test_nobody_and_no_room():
     empty = np.zeros((10, 10), np.float32)
     assert place.estimate(empty, (0.0, 0.0), 0.5) == Place()

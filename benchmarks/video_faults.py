@@ -49,7 +49,8 @@ scene = None
 if behind:
     scene = wish(Named(behind) if behind.endswith(".mp4") else behind, shadow="auto")
 form = formats.choose(output, None)
-order = film.Order(source, output, form, Recipe(scene=scene), part_frames=5)
+replace = {"may_replace_foreign": True}
+order = film.Order(source, output, form, Recipe(scene=scene), part_frames=5, **replace)
 try:
     film.make(order, Slow())
 except BshmError as error:

@@ -107,6 +107,7 @@ def test_every_hint_fits_its_error():
         "body_cut_off": "a.jpg: is so; take a photo with more around the head, or --lenient",
         "too_many_bytes": "a.jpg: is so; take a smaller --size or a larger --kb",
         "paper_too_small": "a.jpg: is so; take a larger --sheet",
+        "foreign_film": "a.jpg: is so; --force replaces it, -o names another",
         "would_overwrite_film": "a.jpg: is so; choose another name with -o",
         "unknown_format": "a.jpg: is so; --format names one",
         "needs_av": "a.jpg: is so; pip install 'bshm[video]'",

@@ -32,6 +32,7 @@ HINTS = {
     "body_cut_off": "take a photo with more around the head, or --lenient",
     "too_many_bytes": "take a smaller --size or a larger --kb",
     "paper_too_small": "take a larger --sheet",
+    "foreign_film": "--force replaces it, -o names another",
     "would_overwrite_film": "choose another name with -o",
     "unknown_format": "--format names one",
     "needs_av": "pip install 'bshm[video]'",

@@ -78,6 +78,12 @@ def _film_flags() -> argparse.ArgumentParser:
         "with alpha; mp4 with a background, else with the matte below the colours; png, a file for "
         "each frame",
     )
+    add(
+        "--force",
+        action="store_true",
+        help="replace what -o does not name itself: frames, or the usual file, that bshm did not "
+        "make, or that was changed since",
+    )
     add("--only-alpha", action="store_true", help="write the matte alone, in grey")
     add(
         "--speed",
@@ -102,7 +108,10 @@ def run(arguments: list[str]) -> int:
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
     _check_av()
+    from bshm.video import film
+
     order = _order(args, parser)
+    film.check(order)
     bar: Any = None
 
     def tell(done: int, expected: int) -> None:
@@ -115,8 +124,6 @@ def run(arguments: list[str]) -> int:
 
     with signals.terminable() as stop_if_asked:
         try:
-            from bshm.video import film
-
             with network.load(args) as matting:
                 made = film.make(order, matting, tell)
         except KeyboardInterrupt:
@@ -148,13 +155,15 @@ def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
         stem = "film" if source == "-" else os.path.splitext(os.path.basename(source))[0]
         ending = formats.FORMATS[args.format or "webm"].ending
         output = os.path.join(RESULTS, stem if args.format == "png" else stem + ending)
+    form = formats.choose(output, args.format)
     return Order(
         source,
         output,
-        formats.choose(output, args.format),
+        form,
         Recipe(only_alpha=args.only_alpha, scene=scene_flags.read_film_scene(args, parser)),
         speed=args.speed,
         calm=not args.no_steady,
+        may_replace_foreign=args.force or bool(args.output and form.container),
     )
 
 

@@ -32,6 +32,7 @@ from bshm.matting import AlphaMatting
 from bshm.pipeline import Recipe
 from bshm.scene.background import Named
 from bshm.scene.compose import Scene
+from bshm.video import own
 from bshm.video.animations import Animation
 from bshm.video.colour import Converter
 from bshm.video.encoder import Encoder, open_output
@@ -58,6 +59,7 @@ class Order:
     speed: how much of it the network sees, as `bshm.video.mattes.SPEEDS` names it
     calm: fit each frame's matte to its neighbours
     part_frames: frames of a part
+    may_replace_foreign: the user named the very file, or said so
     """
 
     source: str
@@ -67,6 +69,7 @@ class Order:
     speed: str = "fast"
     calm: bool = True
     part_frames: int = PART_FRAMES
+    may_replace_foreign: bool = False
 
     @property
     def scene(self) -> Scene | None:
@@ -99,6 +102,17 @@ class Made(NamedTuple):
     notes: list[str]
 
 
+def check(order: Order) -> None:
+    """Raise OutputError where it is plain before anything is read that the output cannot be."""
+    if "-" in (order.source, order.output) and (not order.form.container or order.form.rewrites):
+        reason = "%s cannot be streamed: webm, mov and mp4 can" % order.form.name
+        raise OutputError(reason, order.output, "not_streamable")
+    if order.output != "-":
+        _keep_inputs(order)
+        if not order.may_replace_foreign:
+            own.check(order.output, order.form)
+
+
 Told = Callable[[int, int], None]  # frames that are done, frames that are expected or 0
 
 
@@ -110,10 +124,10 @@ def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected
     Raises InputError (no film), OutputError, and what matting raises. Parts that are done stay
     whatever is raised.
     """
+    check(order)
     with open_film(order.source) as film:
         if "-" in (order.source, order.output):
             return _stream(order, film, matting, tell)
-        _keep_inputs(order)
         form = LOSSLESS if order.form.rewrites else order.form
         parts = Parts(_folder(order), _identity(order, matting), form.ending)
         try:
@@ -168,7 +182,7 @@ def _make_pngs(
     pictures: Iterator[Picture],
     tell: Told,
 ) -> None:
-    pattern = png_pattern(order.output)
+    pattern = own.png_pattern(order.output)
     disk.clear_up(Path(pattern).parent)
     for first in pictures:
         pts: list[int] = []
@@ -177,24 +191,20 @@ def _make_pngs(
             last = picture
             number = parts.frames + len(pts)
             kind = Cutout if picture.pixels.ndim == 2 else Composite
-            kind(picture.pixels).save(pattern % number)
+            data = kind(picture.pixels).encode("png", mark=own.FRAME)
+            disk.write_atomic(Path(pattern % number), data)
             tell(number, film.expected)
         parts.add(Part(pts, last.duration), last.after)
+    own.remove_frames(order.output, parts.frames)
     times = [float(pts * film.time_base * 1000) for part in parts.parts for pts in part.pts]
     lines = ["# timestamp format v2", *("%.3f" % ms for ms in times)]
-    path = Path(pattern).parent / "timestamps.txt"
+    path = Path(pattern).parent / own.TIMES
     disk.write_atomic(path, ("\n".join(lines) + "\n").encode())
 
 
 def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: Told) -> Made:
     """Read and write in one go, with whatever sound and subtitles come between the frames."""
     form = order.form
-    if not form.container or form.rewrites:
-        raise OutputError(
-            "%s cannot be streamed: webm, mov and mp4 can" % form.name,
-            order.output,
-            "not_streamable",
-        )
     # A file that is whole only at its end cannot be read from a pipe; one of fragments can.
     fragments = order.output == "-" and form.container in ("mov", "mp4")
     options = {"movflags": "frag_keyframe+delay_moov+default_base_moof"} if fragments else {}
@@ -225,6 +235,8 @@ def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: T
             tracks.mux(packet)
         tracks.finish()
         container.close()
+        if order.output != "-":
+            own.mark(file, form.name)
     return Made(done, 0, film.faults, [*film.notes, *maker.notes, *tracks.notes])
 
 
@@ -263,27 +275,10 @@ def _lossless(order: Order) -> Codec:
     return LOSSLESS.opaque if order.opaque else LOSSLESS.cutout
 
 
-def png_pattern(output: str) -> str:
-    """Of a sequence of PNGs, the names with ``%d`` in them; a folder gets ``%06d.png``."""
-    name = os.path.basename(output)
-    if not name.lower().endswith(".png"):
-        return os.path.join(output, "%06d.png")
-    try:
-        if name % 1 != name % 2:
-            return output
-    except (TypeError, ValueError):
-        pass
-    raise OutputError(
-        "is one PNG; a film is a folder of them, or a name with a number such as %06d.png",
-        output,
-        "no_number",
-    )
-
-
 def _folder(order: Order) -> Path:
     """Where the parts go: hidden, beside the output, on the same disk."""
     if not order.form.container:
-        return Path(png_pattern(order.output)).parent / ".bshm-parts"
+        return Path(own.png_pattern(order.output)).parent / ".bshm-parts"
     path = Path(order.output)
     return path.with_name(".%s.bshm-parts" % path.name)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 import av
 
 from bshm.errors import OutputError
-from bshm.video import tracks
+from bshm.video import own, tracks
 from bshm.video.animations import Animation
 from bshm.video.encoder import open_output
 from bshm.video.formats import Format
@@ -59,6 +59,7 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
                 container.mux(packet)
         route.finish()
         container.close()
+        own.mark(file, order.form.name)
         if source:
             source.close()
     _publish(whole, order.output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 import av
 import numpy as np
 
-from bshm.video import durations
+from bshm.video import durations, own
 from bshm.video.animations import Animation
 from bshm.video.colour import Converter
 from bshm.video.encoder import Encoder, open_output
@@ -41,6 +41,7 @@ def rewrite(order: Order, film: Film | Animation, parts: Parts) -> None:
         container.close()
         if order.form.name != "gif":
             durations.complete(file, order.form.name, pts + duration)
+        own.mark(file, order.form.name)
 
 
 def _frames(time_base: Fraction, unit: Fraction, parts: Parts) -> Iterator[tuple[Any, int, int]]:

@@ -50,6 +50,7 @@ def order(source, output, only_alpha=False, name=None, scene=None, speed="best",
     """What is wanted of a film; the network sees each frame unless told otherwise."""
     form = formats.choose(str(output), name)
     recipe = Recipe(only_alpha=only_alpha, scene=scene)
+    options.setdefault("may_replace_foreign", bool(form.container))  # as where -o names a file
     return film.Order(str(source), str(output), form, recipe, speed, **options)
 
 

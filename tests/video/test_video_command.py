@@ -82,6 +82,24 @@ def test_a_damaged_film_is_exit_code_1_and_a_line(tmp_path):
     assert films.read(tmp_path / "out.mp4").frames
 
 
+def test_a_file_that_nobody_named_is_replaced_only_if_bshm_made_it(tmp_path, clip):
+    usual = tmp_path / "results" / "clip.webm"
+    usual.parent.mkdir()
+    usual.write_bytes(b"somebody's")
+    done = bshm("video", clip, cwd=tmp_path, code=1)
+    (line,) = lines(done.stderr)
+    assert line.startswith("bshm: results/clip.webm: is there, and bshm did not make it")
+    assert line.endswith("; --force replaces it, -o names another")
+    assert usual.read_bytes() == b"somebody's"
+    bshm("video", clip, "--force", cwd=tmp_path)
+    made = usual.read_bytes()
+    bshm("video", clip, "--only-alpha", cwd=tmp_path)
+    assert usual.read_bytes() != made
+    usual.write_bytes(b"somebody's")
+    bshm("video", clip, "-o", usual.relative_to(tmp_path), cwd=tmp_path)
+    assert len(films.read(usual).frames) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -35,11 +35,15 @@ class Matting(AlphaMatting):
         image: a path, the bytes of a file, a binary file, a Pillow picture, a `Photo`, or a uint8
             array: RGB ``[H, W, 3]``, RGBA ``[H, W, 4]`` or grey ``[H, W]``. What is transparent in
             it stays so; files and pictures are turned upright and keep their colour profile.
-        wanted: fields of `Recipe`, such as ``only_alpha=True`` or ``crop="5%"``
+        wanted: fields of `Recipe`, such as ``only_alpha=True`` or ``crop="5%"``; those that are of
+            files go to `Cutout.save` and `Cutout.encode`
 
         Raises TypeError for anything else, ValueError for arrays of another shape or type,
         InputError for what cannot be read, and what :meth:`alpha` raises.
         """
+        of_files = [name for name in ("format", "quality", "kilobytes") if name in wanted]
+        if of_files:
+            raise TypeError("%s: of files, so for save() or encode()" % ", ".join(of_files))
         recipe = Recipe(**{"read_picture": given.photo_of, **wanted})
         with measure("read"):
             image, name = given.read(image)  # may take long, so before its turn

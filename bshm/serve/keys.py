@@ -15,7 +15,8 @@ log = logging.getLogger("bshm.serve")
 
 
 class Keys:
-    """The keys of a file: one a line, plain or as its SHA-256 in hex; ``#`` begins a comment.
+    """The keys of a file: one a line, plain or as its SHA-256 in hex, so 64 hex digits are none by
+    themselves. ``#`` begins a comment at the start of a line or after a space.
 
     Raises BshmError where the file cannot be read at the start. Should it be unreadable later,
     the keys stay as they were, and the log says so.
@@ -37,10 +38,18 @@ class Keys:
             raise Refusal(403, "auth_failed", "Missing API Key")
         self._refresh()
         digest = hashlib.sha256(given.encode("latin-1", "replace")).digest()
-        # Each is compared, in constant time: how long it takes tells nothing.
-        if not sum(hmac.compare_digest(digest, known) for known in self._hashes):
+        if not self._knows(digest):
+            if _is_hash(given) and self._knows(bytes.fromhex(given)):
+                log.warning(
+                    "a client sent 64 hex digits of the file of keys, which are taken for the "
+                    "SHA-256 of a key; if they are the key, put the SHA-256 of them there"
+                )
             raise Refusal(403, "auth_failed", "Invalid API Key")
         return digest.hex()[:8]
+
+    def _knows(self, digest: bytes) -> bool:
+        # Each is compared, in constant time: how long it takes tells nothing.
+        return sum(hmac.compare_digest(digest, known) for known in self._hashes) > 0
 
     def _refresh(self) -> None:
         try:
@@ -54,12 +63,14 @@ class Keys:
         if seen == self._seen:
             return
         with open(self._path, encoding="utf-8") as file:
-            lines = [line.partition("#")[0].strip() for line in file]
+            lines = [re.split(r"(?:^|\s)#", line)[0].strip() for line in file]
         self._hashes = [_digest(line) for line in lines if line]
         self._seen = seen
 
 
+def _is_hash(text: str) -> bool:
+    return re.fullmatch("[0-9a-fA-F]{64}", text) is not None
+
+
 def _digest(line: str) -> bytes:
-    if re.fullmatch("[0-9a-fA-F]{64}", line):
-        return bytes.fromhex(line)
-    return hashlib.sha256(line.encode()).digest()
+    return bytes.fromhex(line) if _is_hash(line) else hashlib.sha256(line.encode()).digest()

@@ -8,7 +8,9 @@ import re
 import pytest
 import requests
 
+from bshm.serve.keys import Keys
 from bshm.serve.rates import household
+from bshm.serve.refusal import Refusal
 from tests.helpers import ROOT, bshm
 from tests.serve.running import serving, wait_for
 
@@ -52,6 +54,23 @@ def test_keys_plain_or_hashed_by_either_header_and_read_again(ask, tmp_path):
         assert "plain-key" not in log and "another-key" not in log
         named = {line.get("key") for line in service.log()}
         assert hashlib.sha256(b"plain-key").hexdigest()[:8] in named
+
+
+def test_a_hash_is_no_key_and_signs_of_comments_may_be_in_one(tmp_path, caplog):
+    """Keys of 64 hex digits look like hashes: the log tells, since the client cannot know."""
+    path, key = tmp_path / "keys", "0f" * 32
+    path.write_text("#one\nab#cd # ours\n\t#two\n%s\n" % key)
+    keys = Keys(str(path))
+    assert keys.name("ab#cd") == hashlib.sha256(b"ab#cd").hexdigest()[:8]
+    for wrong in ("ab", "two", "#one", "f0" * 32):
+        with pytest.raises(Refusal):
+            keys.name(wrong)
+    assert not caplog.records
+    with pytest.raises(Refusal):
+        keys.name(key)
+    assert "taken for the SHA-256" in caplog.text and key not in caplog.text
+    path.write_text(hashlib.sha256(key.encode()).hexdigest())
+    assert keys.name(key)
 
 
 def test_a_file_of_keys_that_is_not_there(tmp_path):

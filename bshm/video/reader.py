@@ -17,7 +17,9 @@ from bshm.video import bright, colour, tracks
 
 log = logging.getLogger("bshm")
 
-SLACK_S = 1.0  # seconds that a film may end before what its header says
+# Seconds that a whole film may end before what its header says, at least and at most; between, this
+# share of it, or its longest frame: some writers count one or three too many.
+SLACK_S, SLACK_SHARE = (0.15, 1.0), 0.1
 # Decoders that know alpha; FFmpeg's own ones drop it.
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -56,6 +58,7 @@ class Film:
         self.faults: list[str] = []
         self._broken, self._packets = 0, 0
         self._last_pts: int | None = None
+        self._longest = 0  # units of time from one frame to the next, so far
         self._end = Fraction(0)  # seconds: the end of what was read
         try:
             self._container = av.open(source, "r")
@@ -195,6 +198,8 @@ class Film:
             pts = 0 if last is None else last + step
         elif last is not None and pts <= last:
             pts = last + 1
+        if last is not None:
+            self._longest = max(self._longest, pts - last)
         self._last_pts = pts
         return pts
 
@@ -226,8 +231,14 @@ class Film:
         start = Fraction(self._container.start_time or 0, av.time_base)
         if self._packets < self._video.frames:
             self.faults.append("it ends after %d of %d frames" % (count, self._video.frames))
-        elif self._end - start < header - Fraction(SLACK_S):
+        elif self._end - start < header - self._slack(header):
             self.faults.append("it ends after %.1f of %.1f s" % (self._end - start, header))
+
+    def _slack(self, header: Fraction) -> Fraction:
+        """Seconds that it may end before the header's time."""
+        least, most = map(Fraction, SLACK_S)
+        longest = self._longest * self.time_base
+        return min(most, max(least, Fraction(SLACK_SHARE) * header, longest))
 
     def close(self) -> None:
         """Let go of the file; decoders are not closed by themselves."""

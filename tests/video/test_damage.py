@@ -28,6 +28,23 @@ def test_a_film_that_breaks_off(tmp_path, ending):
     assert len(films.read(tmp_path / "out.mp4").frames) == made.frames
 
 
+def test_a_short_film_that_breaks_off(tmp_path):
+    source = tmp_path / "in.mkv"
+    films.write(source, 12)
+    cut(source, 0.8)
+    made = films.make(source, tmp_path / "out.mp4")
+    assert made.frames < 9 and made.faults == ["it ends after 0.3 of 0.5 s"]
+
+
+@pytest.mark.parametrize("steps", [(24,), films.UNEVEN, (600,), (24, 24, 24, 24, 1800)])
+@pytest.mark.parametrize("sound", [None, "aac"])
+@pytest.mark.parametrize("ending", ["mkv", "mov", "ts"])
+def test_a_short_film_that_is_whole(tmp_path, ending, sound, steps):
+    source = tmp_path / ("in." + ending)
+    films.write(source, 5, steps, sound=sound)
+    assert films.make(source, tmp_path / "out.mp4").faults == []
+
+
 def test_bytes_that_are_wrong_in_the_midst(tmp_path):
     source = tmp_path / "in.mp4"
     films.write(source, 60, options={"g": "10"})

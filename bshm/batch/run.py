@@ -53,7 +53,8 @@ class Status(enum.Enum):
 class Result:
     """What became of one job; made when that is known, and not changed afterwards.
 
-    width, height: of the photo, in pixels, where the job is done
+    width, height: of the result, in pixels, where the job is done
+    input_width, input_height: of the photo
     coverage: share of the result that is covered, 0-1, where the job is done
     box: the smallest window in it that holds all that shows; None where nobody was found
     grown: pixels by which the result is larger, for a shadow: left, top, right, bottom
@@ -66,6 +67,8 @@ class Result:
     status: Status
     width: int = 0
     height: int = 0
+    input_width: int = 0
+    input_height: int = 0
     coverage: float = 0.0
     box: Box | None = None
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -241,9 +244,12 @@ class _Task:
         except Exception as error:  # logged by `failed`
             return self.failed(error)
         box = cutout.box
+        height, width = cutout.pixels.shape[:2]
         return Result(
             self.job,
             Status.DONE,
+            width,
+            height,
             self.width,
             self.height,
             cutout.coverage if box else 0.0,

@@ -100,6 +100,7 @@ def record(result: Result) -> dict[str, Any]:
         record["matte"] = None if result.error else str(result.job.matte)
     if result.width:
         record.update(width=result.width, height=result.height)
+        record.update(input_width=result.input_width, input_height=result.input_height)
         record["coverage"] = round(result.coverage, 4)
         record["box"] = result.box and result.box._asdict()
     if any(result.grown):

@@ -68,6 +68,8 @@ def test_outputs_of_every_format_are_known_again(tmp_path, small):
     bshm("-i", small.parent / "out", "-d", tmp_path, code=1)
     record = json.loads(bshm(*where, "--crop", "--json").stdout)
     assert record["status"] == "done"
+    told = [record[name] for name in ("width", "height", "input_width", "input_height")]
+    assert told == [*opened(record["output"]).size, *opened(small).size] and told[0] < told[2]
 
 
 def test_a_photo_beside_is_not_taken_for_an_output(small):

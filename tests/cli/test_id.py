@@ -27,6 +27,8 @@ def test_a_folder_of_portraits_becomes_id_photos(tmp_path):
         made = Image.open(record["output"])
         assert (made.format, made.mode, made.size) == ("JPEG", "RGB", (295, 413))
         assert made.info["dpi"] == (300, 300)
+        assert (record["width"], record["height"]) == made.size
+        assert (record["input_width"], record["input_height"]) in ((512, 512), (512, 600))
         corners = np.asarray(made)[[2, 2], [2, -3]].astype(int)
         assert np.abs(corners - (0x62, 0x8B, 0xCE)).max() <= 3
         head = record["head"]

@@ -117,7 +117,8 @@ def test_small_people_on_nothing_keep_their_shadow_in_the_frame(tmp_path):
     left, top, right, bottom = told.get("grown", [0, 0, 0, 0])
     made = Image.open(out)
     assert made.mode == "RGBA"
-    assert made.size == (told["width"] + left + right, told["height"] + top + bottom)
+    assert made.size == (told["width"], told["height"])
+    assert made.size == (told["input_width"] + left + right, told["input_height"] + top + bottom)
     assert bottom == 0  # the frame cuts the person off there
 
 

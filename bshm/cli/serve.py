@@ -43,11 +43,9 @@ def run(arguments: list[str]) -> int:
             code="extra_missing",
         )
     from bshm.serve.crew import Crew
-    from bshm.serve.settings import Settings, from_environment
     from bshm.serve.worker import Outfit
 
-    given = _read(arguments, from_environment(os.environ))
-    settings = Settings(**given)
+    settings = _read(arguments)
     _log_to_stderr()
     outfit = Outfit(settings.weights, settings.device, settings.engine, settings.threads)
     crew = Crew(settings.crew, outfit, settings.work_s, settings.is_on_gpu)
@@ -63,9 +61,15 @@ def run(arguments: list[str]) -> int:
     return signals.INTERRUPTED if told == signal.SIGINT else terminal.OK
 
 
-def _read(arguments: list[str], defaults: Settings) -> dict[str, Any]:
-    """The settings that flags and environment make, by name."""
+def _read(arguments: list[str]) -> Settings:
+    """What flags and environment make. Ends the command where one of them makes no sense."""
+    from bshm.serve.settings import Settings, from_environment
+
     parser = flags.parser("serve", DESCRIPTION, epilog=EPILOG)
+    try:
+        defaults = from_environment(os.environ)
+    except BshmError as error:
+        parser.error(str(error))
     for field in dataclasses.fields(defaults):
         default = getattr(defaults, field.name)
         shown = " ".join(default) if isinstance(default, tuple) else str(default)
@@ -78,8 +82,12 @@ def _read(arguments: list[str], defaults: Settings) -> dict[str, Any]:
             metavar=field.metadata["metavar"],
             help="%s (default: %s)" % (field.metadata["help"], shown or "none"),
         )
-    given = vars(parser.parse_args(arguments))
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+    given = vars(parser.parse_args(arguments)).items()
+    values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in given}
+    try:
+        return Settings(**values)
+    except BshmError as error:
+        parser.error("--%s: %s" % (error.subject.replace("_", "-"), error.reason))
 
 
 def _log_to_stderr() -> None:

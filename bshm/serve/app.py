@@ -90,7 +90,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 def _in_words(request: Request, refusal: Refusal) -> dict[str, Any]:
     """What a refusal is in the words of the contract that was asked by."""
-    by_removebg = Notes.of(request.scope).endpoint in ("removebg", "account")
+    by_removebg = removebg.PATH in request.url.path  # below whatever the whole is mounted at
     return (removebg.error if by_removebg else rembg.error)(refusal)
 
 
@@ -99,8 +99,9 @@ async def _no_such_thing(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))
-    phrase = HTTPStatus(error.status_code).phrase
-    return JSONResponse({"detail": phrase}, error.status_code, headers)
+    status = HTTPStatus(error.status_code)
+    refusal = Refusal(status, status.name.lower(), status.phrase)
+    return JSONResponse(_in_words(request, refusal), status, headers)
 
 
 def _methods(request: Request) -> list[str]:

@@ -23,10 +23,14 @@ MAX_MARKS = 1000  # braces, brackets, commas and colons of a JSON body
 
 @dataclass(frozen=True)
 class Fields:
-    """What a body holds: texts and files by name. Empty ones are left out: they mean default."""
+    """What a body holds: texts and files by name. Empty ones are left out: they mean default.
+
+    empty: names of files that were sent, and had nothing in them
+    """
 
     texts: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    empty: frozenset[str] = frozenset()
 
 
 async def read(request: Request, place: Place, max_bytes: int, receive_s: float) -> Fields:
@@ -84,14 +88,16 @@ async def _multipart(request: Request, stream: AsyncGenerator[bytes, None]) -> F
         raise _malformed(error.message) from error
     except FormParserError as error:  # newer versions of Starlette say so themselves
         raise _malformed("Invalid multipart data.") from error
-    texts, files = {}, {}
+    texts, files, empty = {}, {}, set()
     for name, value in form.multi_items():
         if isinstance(value, str):
             texts[name] = value
-        else:
-            files[name] = value.file.read()
-            value.file.close()
-    return Fields(_filled(texts), _filled(files))
+            continue
+        files[name] = value.file.read()
+        value.file.close()
+        if value.filename and not files[name]:  # of a form in which none was chosen it has no name
+            empty.add(name)
+    return Fields(_filled(texts), _filled(files), frozenset(empty))
 
 
 class _InMemory(MultiPartParser):

@@ -59,6 +59,8 @@ def read(query: dict[str, str], fields: Fields, max_pixels: int, weights: str) -
     texts.update(fields.texts)
     places = {name: ("body" if name in fields.texts else "query", name) for name in texts}
     photo, url = fields.files.get("file", b""), texts.get("url", "")
+    if not photo and not url and "file" in fields.empty:
+        raise Invalid(("body", "file"), "the file is empty")
     if not photo and not url:
         raise Invalid(("body", "file"), "Field required")
     for name, highest in NUMBERS.items():

@@ -17,6 +17,7 @@ from bshm.serve.body import Fields
 from bshm.serve.order import Length, Made, Order
 from bshm.serve.refusal import Refusal
 
+PATH = "/v1.0/"  # in all of its paths
 CREDITS = 1_000_000  # what an account is said to have left; nothing is ever taken from it
 
 # Megapixels of a result by its size; 0 is the photo's own.
@@ -94,7 +95,7 @@ class Request(NamedTuple):
 def read(fields: Fields, max_pixels: int) -> Request:
     """A request's order. Raises Refusal with the contract's code."""
     texts, files = fields.texts, fields.files
-    photo, photo_url = _source(texts, files)
+    photo, photo_url = _source(fields)
     behind, picture, background_url = _background(texts, files)
     order = Order(
         photo=photo,
@@ -165,13 +166,16 @@ def error(refusal: Refusal) -> dict[str, list[dict[str, str]]]:
     return {"errors": [{"title": refusal.reason, "code": code, "detail": refusal.reason}]}
 
 
-def _source(texts: dict[str, str], files: dict[str, bytes]) -> tuple[bytes, str]:
+def _source(fields: Fields) -> tuple[bytes, str]:
     """The photo, or the address of it."""
+    texts, files = fields.texts, fields.files
     encoded, url = texts.get("image_file_b64", ""), texts.get("image_url", "")
     given: list[str] = ["image_file"] if "image_file" in files else []
     given += [name for name in ("image_file_b64", "image_url") if name in texts]
     if len(given) > 1:
         raise Refusal(400, "multiple_sources", "Multiple image sources given: " + ", ".join(given))
+    if not given and "image_file" in fields.empty:
+        raise Refusal(400, "not_an_image", "image_file: the file is empty")
     if not given:
         reason = "No image given: expected one of image_file, image_file_b64, image_url"
         raise Refusal(400, "missing_source", reason)

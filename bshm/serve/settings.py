@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Any, Mapping
 
 from bshm.errors import BshmError
 from bshm.model.cpus import cpu_limit
 from bshm.model.engine import GPUS
+from bshm.serve import urls
 
 MB = 1_000_000  # bytes
 
@@ -19,7 +22,10 @@ def _setting(default: Any, help: str, metavar: str = "N") -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the service behaves. Lists are tuples; sizes have their unit in the name."""
+    """How the service behaves. Lists are tuples; sizes have their unit in the name.
+
+    Raises BshmError, code ``bad_setting``, whose subject is the name of the setting.
+    """
 
     host: str = _setting("127.0.0.1", "address to listen at; 0.0.0.0 is every network", "ADDRESS")
     port: int = _setting(7000, "port to listen at; 0 takes a free one")
@@ -63,6 +69,13 @@ class Settings:
                 raise _wrong(name, "a number above 0", getattr(self, name))
         if self.port > 65535:
             raise _wrong("port", "a port from 0 to 65535", self.port)
+        for word in self.proxies:
+            if word != "*" and not _is_network(word):
+                raise _wrong("proxies", "IPs, or networks such as 10.0.0.0/8", word)
+        for word in self.cors:
+            if word not in ("*", "null") and not _ORIGIN.fullmatch(word):
+                raise _wrong("cors", "origins such as https://example.org, without a path", word)
+        urls.Rules(self.allow_urls)
 
     @property
     def crew(self) -> int:
@@ -83,14 +96,21 @@ class Settings:
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """The settings that variables ``BSHM_PORT=80`` and so on make; empty ones count as unset.
 
-    Raises BshmError, code ``bad_setting``, for a value of another type.
+    Raises BshmError, code ``bad_setting``, whose subject is the variable.
     """
     found = {}
-    for field in dataclasses.fields(Settings):
-        text = environment.get("BSHM_" + field.name.upper(), "").strip()
-        if text:
-            found[field.name] = parse(field.name, text)
-    return Settings(**found)
+    try:
+        for field in dataclasses.fields(Settings):
+            text = environment.get(_variable(field.name), "").strip()
+            if text:
+                found[field.name] = parse(field.name, text)
+        return Settings(**found)
+    except BshmError as error:
+        raise BshmError(error.reason, _variable(error.subject), error.code) from error
+
+
+def _variable(name: str) -> str:
+    return "BSHM_" + name.upper()
 
 
 def parse(name: str, text: str) -> Any:
@@ -102,6 +122,18 @@ def parse(name: str, text: str) -> Any:
         return kind(text)
     except ValueError as error:
         raise _wrong(name, "a whole number" if kind is int else "a number", text) from error
+
+
+# What browsers send as Origin: a scheme, a host and a port where it is not the scheme's own.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
+
+
+def _is_network(word: str) -> bool:
+    try:
+        ipaddress.ip_network(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _wrong(name: str, expected: str, got: object) -> BshmError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 
 import pytest
@@ -10,7 +11,7 @@ import requests
 
 from bshm.errors import BshmError
 from bshm.serve.settings import Settings, from_environment
-from tests.helpers import bshm
+from tests.helpers import bshm, refused
 from tests.serve.running import serving, wait_for
 
 
@@ -24,8 +25,39 @@ def test_settings_of_the_environment():
     "name, value", [("PORT", "http"), ("PORT", "70000"), ("WORKERS", "-1"), ("MAX_PIXELS", "nan")]
 )
 def test_settings_of_another_type(name, value):
-    with pytest.raises(BshmError, match=name.lower() + ": expected"):
+    with pytest.raises(BshmError, match="^BSHM_%s: expected" % name):
         from_environment({"BSHM_" + name: value})
+
+
+@pytest.mark.parametrize(
+    "flag, values, expected",
+    [
+        ("--port", [99999], "a port from 0 to 65535, got 99999"),
+        ("--rate", [-1], "a number from 0, got -1"),
+        ("--max-pixels", [0], "a number above 0"),
+        ("--proxies", ["127.0.0.1", "foo"], "IPs, or networks such as 10.0.0.0/8, got foo"),
+        ("--proxies", ["10.0.0.0/99"], "got 10.0.0.0/99"),
+        ("--proxies", ["10.0.0.1/8"], "got 10.0.0.1/8"),
+        ("--cors", ["https://a.example", "example.org/"], "without a path, got example.org/"),
+        ("--cors", ["https://a.example/"], "got https://a.example/"),
+        ("--allow-urls", ["somewhere"], "public or a prefix"),
+    ],
+)
+def test_settings_that_cannot_be_are_wrong_usage(flag, values, expected):
+    last = refused("serve", flag, *values).splitlines()[-1]
+    assert "%s: expected " % flag in last and expected in last
+
+
+def test_lists_of_settings():
+    words = ("127.0.0.1", "::1", "10.0.0.0/8", "fd00::/8", "*")
+    origins = ("http://localhost:3000", "https://[::1]:8", "moz-extension://a-b", "null", "*")
+    found = Settings(proxies=words, cors=origins)
+    assert (found.proxies, found.cors) == (words, origins)
+
+
+def test_a_variable_that_cannot_be_is_wrong_usage():
+    done = bshm("serve", env={**os.environ, "BSHM_PORT": "abc"}, code=2)
+    assert b"error: BSHM_PORT: expected a whole number, got abc" in done.stderr
 
 
 def test_flags_go_before_the_environment(portrait):
@@ -49,7 +81,7 @@ def test_a_port_that_is_taken():
 
 def test_weights_that_are_not_there():
     done = bshm("serve", "--port", 0, "--weights", "none.onnx", code=1)
-    assert b"none.onnx" in done.stderr
+    assert b"none.onnx" in done.stderr and b"serving" not in done.stderr
 
 
 def test_metrics_count_what_happened(service, portrait):
@@ -153,7 +185,12 @@ def test_probes_may_ask_for_heads_alone(service, path):
 )
 def test_another_method_is_told_which_there_are(service, method, path, methods):
     answer = requests.request(method, service.url + path)
-    assert answer.status_code == 405 and answer.json() == {"detail": "Method Not Allowed"}
+    assert answer.status_code == 405
+    if path.startswith("/v1.0/"):
+        (error,) = answer.json()["errors"]
+        assert (error["code"], error["title"]) == ("method_not_allowed", "Method Not Allowed")
+    else:
+        assert answer.json() == {"detail": "Method Not Allowed"}
     assert answer.headers["Allow"] == methods
 
 

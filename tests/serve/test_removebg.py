@@ -177,6 +177,12 @@ def test_a_picture_behind_covers_the_frame(ask, portrait):
     assert np.abs(np.array(made.getpixel((0, 0))) - (10, 200, 30)).max() < 6
 
 
+def test_light_is_a_word_in_any_case_or_a_number(ask, portrait):
+    files = {"image_file": portrait, "bg_image_file": png((10, 20, 60))}
+    off, auto = (ask(files=files, light=word).content for word in ("OFF", "Auto"))
+    assert off != auto == ask(files=files).content == ask(files=files, light="1").content
+
+
 def test_the_photos_own_background_can_be_blurred(ask):
     made = np.asarray(picture(ask(bg_blur="0.5", format="png").content))
     assert made[..., 3].min() == 255
@@ -272,6 +278,8 @@ def test_no_type_is_told_who_wants_none(ask):
         ({"image_url": "http://example.org/p.jpg"}, "multiple_sources"),
         ({"bg_image_url": "ftp://example.org/"}, "invalid_bg_image_url"),
         ({"shadow_type": "pink"}, "invalid_shadow_type"),
+        ({"bg_blur": "2"}, "invalid_bg_blur"),
+        ({"light": "bright"}, "invalid_light"),
     ],
 )
 def test_what_is_wrong_has_its_code(ask, fields, code):
@@ -284,6 +292,21 @@ def test_sources(ask):
         refusal(ask(400, files={"x": b"x"}, image_url="http://a.example/")) == "invalid_image_url"
     )
     assert refusal(ask(400, files={"x": b"x"}, image_file_b64="%%%")) == "failed_to_read_image"
+
+
+def test_a_file_that_is_empty_is_told_from_none(ask, portrait, service):
+    empty = {"image_file": ("zero.jpg", b"")}
+    answer = ask(400, files=empty)
+    assert refusal(answer) == "invalid_file_type"
+    assert answer.json()["errors"][0]["title"] == "image_file: the file is empty"
+    # Of a form that was left empty the part has no name; another source counts then.
+    left = b'--b\r\nContent-Disposition: form-data; name="image_file"; filename=""\r\n\r\n\r\n--b--'
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = requests.post(service.url + "/v1.0/removebg", data=left, headers=kind)
+    assert refusal(answer) == "missing_source"
+    ask(files=empty, image_file_b64=base64.b64encode(portrait).decode())
+    answer = requests.post(service.url + "/api/remove", files={"file": ("zero.jpg", b"")})
+    assert answer.status_code == 422 and answer.json()["detail"][0]["msg"] == "the file is empty"
 
 
 @pytest.mark.parametrize(

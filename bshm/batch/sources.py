@@ -107,11 +107,11 @@ def iterate(
 
 
 def _listed(named: str, limit: int, web: Web) -> Iterator[Source]:
-    """The photos of a list file, one a line; lines that begin with ``#`` are none."""
+    """The photos of a list file, one a line; lines that begin with ``#``, and are no file, are none."""
     try:
         for line in _lines(named):
             photo = line.strip("\r\n")
-            if not photo.strip() or photo.startswith("#"):
+            if not photo.strip() or (photo.startswith("#") and not os.path.lexists(photo)):
                 continue
             if stores.is_address(photo):  # a look at each would be a request a photo
                 yield _stored(stores.Entry(stores.Place(photo), PurePath(), ""), limit)

@@ -182,6 +182,13 @@ def test_a_list_file_names_photos_one_a_line(tmp_path, memory, png):
     assert "No such file" in refusal(source)
 
 
+def test_a_photo_of_a_list_may_begin_as_a_comment_does(tmp_path, monkeypatch, png):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "#1.png").write_bytes(png)
+    (tmp_path / "list.txt").write_text("#1.png\n#2.png\n")
+    assert [source.name for source in expand(["@list.txt"])] == ["#1.png"]
+
+
 def test_jobs_can_be_sent_to_another_process(tmp_path, memory, png):
     memory.pipe("/in/a.png", png)
     (tmp_path / "b.png").write_bytes(png)

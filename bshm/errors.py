@@ -1,7 +1,6 @@
 """The errors of bshm: one line for people, a code for programs.
 
-BshmError                       unexpected · out_of_memory · broken_installation · extra_missing ·
-│                               needs_av
+BshmError                       unexpected · out_of_memory · broken_installation · extra_missing
 │     the service               bad_setting · not_listening · roi_exceeds_bounds · roi_region_empty
 │     many machines             no_cluster · not_shared · other_version · worker_lost
 ├── InputError                  a photo cannot be read

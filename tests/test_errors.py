@@ -110,7 +110,6 @@ def test_every_hint_fits_its_error():
         "foreign_film": "a.jpg: is so; --force replaces it, -o names another",
         "would_overwrite_film": "a.jpg: is so; choose another name with -o",
         "unknown_format": "a.jpg: is so; --format names one",
-        "needs_av": "a.jpg: is so; pip install 'bshm[video]'",
         "released_missing": "a.jpg: is so; `bshm download` fetches them",
         "not_downloaded": "a.jpg: is so; run `bshm download a.jpg`",
         "weights_damaged": "a.jpg: is so; `bshm download` fetches it again",

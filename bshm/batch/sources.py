@@ -107,7 +107,7 @@ def iterate(
 
 
 def _listed(named: str, limit: int, web: Web) -> Iterator[Source]:
-    """The photos of a list file, one a line; lines that begin with ``#``, and are no file, are none."""
+    """The photos of a list file, one a line; but none that begins with ``#`` and is no file."""
     try:
         for line in _lines(named):
             photo = line.strip("\r\n")

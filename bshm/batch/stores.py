@@ -22,7 +22,6 @@ from bshm.errors import (
     BshmError,
     InputError,
     OutputError,
-    install_extra,
     root_cause,
     without_secrets,
     without_secrets_in,
@@ -30,6 +29,8 @@ from bshm.errors import (
 
 # Schemes whose stores show an object when all of it is there. Elsewhere a file is renamed then.
 ATOMIC = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory")
+# The packages that reach the stores that are used most, by the scheme of their addresses.
+CLIENTS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs"}
 # What stores call the state of an object, the most telling first.
 STATES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created")
 
@@ -288,6 +289,18 @@ def _name(place: Place) -> str:
     return printable(str(place))
 
 
+def _remedy(error: ImportError, place: Place) -> str:
+    """Why a place is not reached for want of a package, and what installs it."""
+    root: BaseException = error
+    while root.__cause__ or root.__context__:
+        root = root.__cause__ or root.__context__  # type: ignore[assignment]
+    module = (getattr(root, "name", None) or "").partition(".")[0]
+    client = CLIENTS.get(place.address.partition("://")[0].lower())
+    wanted = ["fsspec"] * (module == "fsspec") + [client or module]
+    names = " ".join(dict.fromkeys(filter(None, wanted)))
+    return printable(root_cause(error)) + (": pip install " + names if names else "")
+
+
 @contextlib.contextmanager
 def _reaching(place: Place, kind: type[InputError | OutputError]) -> Iterator[tuple[Any, str]]:
     """The file system of a place and the path there; no connection is opened for it.
@@ -301,8 +314,7 @@ def _reaching(place: Place, kind: type[InputError | OutputError]) -> Iterator[tu
     except BshmError:
         raise
     except ImportError as error:
-        needed = "fsspec" if "fsspec" in str(error) else printable(root_cause(error))
-        reason = "needs another package (%s): %s" % (needed, install_extra("cluster"))
+        reason = "needs another package; " + _remedy(error, place)
         raise kind(reason, _name(place), "extra_missing") from error
     except Exception as error:
         log.debug("%s", _name(place), exc_info=error)

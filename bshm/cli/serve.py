@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bshm.cli import flags, signals, terminal
-from bshm.errors import BshmError
+from bshm.errors import BshmError, install_extra
 
 if TYPE_CHECKING:
     from bshm.serve.settings import Settings
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     missing = [name for name in PACKAGES if not importlib.util.find_spec(name)]
     if sys.version_info < (3, 10) or missing:
         raise BshmError(
-            "the service needs Python 3.10 or newer and: pip install 'bshm[serve]'",
+            "the service needs Python 3.10 or newer and: " + install_extra("serve"),
             code="extra_missing",
         )
     from bshm.serve.crew import Crew

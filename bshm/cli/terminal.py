@@ -35,7 +35,6 @@ HINTS = {
     "foreign_film": "--force replaces it, -o names another",
     "would_overwrite_film": "choose another name with -o",
     "unknown_format": "--format names one",
-    "needs_av": "pip install 'bshm[video]'",
     "released_missing": "`bshm download` fetches them",
     "not_downloaded": "run `bshm download {subject}`",
     "weights_damaged": "`bshm download` fetches it again",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bshm.cli import flags, network, scene_flags, signals, terminal
-from bshm.errors import BshmError, root_cause
+from bshm.errors import BshmError, install_extra, root_cause
 
 if TYPE_CHECKING:
     from bshm.video.film import Made, Order
@@ -139,9 +139,8 @@ def _check_av() -> None:
     try:
         import av  # noqa: F401
     except Exception as error:
-        raise BshmError("films need the package av: %s" % root_cause(error), "", "needs_av") from (
-            error
-        )
+        needed = "Python 3.10 or newer and: %s (%s)" % (install_extra("video"), root_cause(error))
+        raise BshmError("films need " + needed, code="extra_missing") from error
 
 
 def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:

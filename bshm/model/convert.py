@@ -12,7 +12,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator
 
-from bshm.errors import DeviceError, WeightsError
+from bshm.errors import DeviceError, WeightsError, install_extra
 from bshm.model import weights
 from bshm.model.engine import HIGHEST_LEVEL, INPUT, LOWEST_LEVEL, OUTPUT, verbose
 
@@ -44,8 +44,8 @@ def convert(graph: str, model: str) -> Path:
     missing = [package for package in NEEDED_PACKAGES if not importlib.util.find_spec(package)]
     if missing:
         raise DeviceError(
-            "converting needs the package %s: pip install %s"
-            % (" and ".join(missing), " ".join(missing)),
+            "converting needs the package %s: %s"
+            % (" and ".join(missing), install_extra("convert")),
             code="engine_missing",
         )
     from bshm.model.tensorflow import TensorFlowEngine

@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Iterator
 
-from bshm.errors import WeightsError, without_secrets, without_secrets_in
+from bshm.errors import WeightsError, install_extra, without_secrets, without_secrets_in
 
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR)
 
@@ -135,7 +135,7 @@ def _errors(model_id: str, revision: str | None) -> Iterator[None]:
         yield
     except ImportError as error:
         raise WeightsError(
-            "a download needs the package modelscope: pip install modelscope (%s)" % error,
+            "a download needs modelscope: %s (%s)" % (install_extra("download"), error),
             code="no_modelscope",
         ) from error
     except _sdk_errors() as error:

@@ -201,9 +201,9 @@ def test_jobs_can_be_sent_to_another_process(tmp_path, memory, png):
 
 
 def test_a_missing_package_is_one_line_that_says_what_to_install(monkeypatch):
-    for module in ("s3fs", "paramiko"):
+    for module in ("gcsfs", "paramiko"):
         monkeypatch.setitem(sys.modules, module, None)
-    for scheme, package in (("s3", "s3fs"), ("sftp", "paramiko")):
+    for scheme, package in (("gs", "gcsfs"), ("sftp", "paramiko")):
         [source] = expand([scheme + "://b/x.jpg"])
         assert refusal(source).endswith(": pip install " + package)
     for module in ("fsspec", "fsspec.core"):

@@ -18,7 +18,8 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │                               paper_too_small · would_overwrite_input · foreign_file ·
 │                               bad_address · extra_missing
 │     of a film                 would_overwrite_film · foreign_film · unknown_format ·
-│                               not_streamable · no_number · parts_in_use · part_damaged
+│                               other_format · not_streamable · no_number · parts_in_use ·
+│                               part_damaged
 ├── WeightsError                weights cannot be had, or do not run here
 │     by name                   weights_not_found · not_downloaded · released_missing ·
 │                               not_a_hub_id · several_weights

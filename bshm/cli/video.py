@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bshm.cli import flags, network, scene_flags, signals, terminal
-from bshm.errors import BshmError, install_extra, root_cause
+from bshm.errors import BshmError, OutputError, install_extra, root_cause
 
 if TYPE_CHECKING:
     from bshm.video.film import Made, Order
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FORMATS = ("webm", "mov", "mp4", "png", "gif", "webp", "apng")
 SPEEDS = ("best", "fast")  # those of `bshm.video.mattes`, which loads what --help need not wait for
 RESULTS = "./results"  # where no output is named
+# The codes of what an output's name, or its format, has against it.
+USAGE = ("unknown_format", "other_format", "not_streamable", "no_number")
 
 EPILOG = """\
 examples:
@@ -109,9 +111,17 @@ def run(arguments: list[str]) -> int:
     terminal.check_installation()
     _check_av()
     from bshm.video import film
+    from bshm.video.inlet import open_film
 
-    order = _order(args, parser)
-    film.check(order)
+    try:
+        order = _order(args, parser)
+        film.check(order)
+    except OutputError as error:
+        if error.code in USAGE:
+            parser.error(terminal.with_hint(error))
+        raise
+    if order.source != "-":
+        open_film(order.source).close()  # whatever it has against that, it has before all else
     bar: Any = None
 
     def tell(done: int, expected: int) -> None:
@@ -144,6 +154,7 @@ def _check_av() -> None:
 
 
 def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
+    from bshm.batch.names import is_address
     from bshm.pipeline import Recipe
     from bshm.video import formats
     from bshm.video.film import Order
@@ -154,6 +165,8 @@ def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
         stem = "film" if source == "-" else os.path.splitext(os.path.basename(source))[0]
         ending = formats.FORMATS[args.format or "webm"].ending
         output = os.path.join(RESULTS, stem if args.format == "png" else stem + ending)
+    elif is_address(output):
+        parser.error("-o takes a path, got %s; films are written to this disk" % output)
     form = formats.choose(output, args.format)
     return Order(
         source,

@@ -113,14 +113,14 @@ def choose(output: str, name: str | None) -> Format:
 
     A folder, or a pattern such as ``frames/%06d.png``, is a sequence of PNGs.
     """
-    if name:
-        return FORMATS[name]
-    if output == "-":
-        return FORMATS["webm"]
     ending = os.path.splitext(output)[1].lower()
-    for one in FORMATS.values():
-        if one.ending == ending:
-            return one
+    by_ending = next((one for one in FORMATS.values() if one.ending == ending), None)
+    if name and by_ending and by_ending.name != name:
+        raise OutputError("is not the name of a %s" % name.upper(), output, "other_format")
+    if name or output == "-":
+        return FORMATS[name or "webm"]
+    if by_ending:
+        return by_ending
     if output.endswith(("/", os.sep)) or os.path.isdir(output):
         return FORMATS["png"]
     raise OutputError(

@@ -8,7 +8,8 @@ import sys
 import tempfile
 from typing import Any, BinaryIO
 
-from bshm.errors import InputError
+from bshm.batch.names import is_address
+from bshm.errors import InputError, without_secrets
 from bshm.video import animations
 from bshm.video.animations import Animation
 from bshm.video.reader import Film
@@ -23,6 +24,9 @@ def open_film(source: str) -> Film | Animation:
     if source == "-":
         file, head = from_pipe(sys.stdin.buffer)
         return (Animation if animations.is_animation(head) else Film)(file, "stdin")
+    if is_address(source):
+        reason = "is an address; films are read from this disk"
+        raise InputError(reason, without_secrets(source), "bad_address")
     try:
         if os.path.isdir(source):
             raise InputError("is a folder, not a film", source, "not_a_file")

@@ -114,11 +114,19 @@ def test_a_file_that_nobody_named_is_replaced_only_if_bshm_made_it(tmp_path, cli
         (["a.mp4", "--background", str(ROOT / "image-matting")], 2, "one picture or film, got 2"),
         (["a.mp4", "--background", str(ROOT / "Makefile")], 1, "Makefile: is text, not an image"),
         (["missing.mp4", "-o", "o.mp4"], 1, "missing.mp4: cannot be read"),
-        ([PORTRAITS[0], "-o", "o.xyz"], 1, "o.xyz: its ending is none of .webm"),
+        (["https://me:word@example.org/a.mp4", "-o", "o.mp4"], 1, "films are read from this disk"),
+        ([PORTRAITS[0], "-o", "s3://b/o.mp4"], 2, "-o takes a path, got s3://b/o.mp4"),
+        ([PORTRAITS[0], "-o", "o.avi"], 2, "o.avi: its ending is none of .webm"),
+        ([PORTRAITS[0], "-o", "o.mp4", "--format", "webm"], 2, "o.mp4: is not the name of a WEBM"),
+        ([PORTRAITS[0], "-o", "o.png"], 2, "o.png: is one PNG; a film is a folder"),
+        ([PORTRAITS[0], "-o", "-", "--format", "png"], 2, "-: png cannot be streamed"),
+        (["-", "--format", "gif"], 2, "gif cannot be streamed"),
     ],
 )
 def test_what_cannot_be_is_a_line(tmp_path, monkeypatch, arguments, code, said):
     monkeypatch.chdir(tmp_path)
-    *_, line = refused("video", *arguments, "-q", code=code).splitlines()
-    assert said in line
+    told = refused("video", *arguments, code=code)
+    *_, line = told.splitlines()
+    assert said in line and "word" not in line
+    assert "bshm-lite" not in told  # no weights were loaded for it
     assert list(tmp_path.iterdir()) == []

@@ -57,7 +57,7 @@ def run(arguments: list[str]) -> int:
     finally:
         gc.freeze()
         gc.enable()
-    told = serve(settings, crew, lambda address: terminal.say("serving at " + address))
+    told = serve(settings, crew, lambda address: terminal.say("listening at " + address))
     return signals.INTERRUPTED if told == signal.SIGINT else terminal.OK
 
 

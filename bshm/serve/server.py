@@ -32,7 +32,7 @@ def serve(settings: Settings, crew: Crew, tell: Callable[[str], None]) -> int:
     """Serve until told to stop; the number of the signal that said so.
 
     crew: launched already; it is stopped at the end
-    tell: called with the service's address once a worker is ready; it listens before
+    tell: called with the service's address once it listens; whether a worker starts shows later
 
     Raises BshmError where the address cannot be listened at, or no worker starts.
     """
@@ -43,9 +43,9 @@ def serve(settings: Settings, crew: Crew, tell: Callable[[str], None]) -> int:
         crew.stop()
         raise
     _raise_file_limit()
+    server = _Server(service)
     host, port = listening.getsockname()[:2]
-    address = "http://%s:%d" % ("[%s]" % host if ":" in host else host, port)
-    server = _Server(service, lambda: tell(address))
+    tell("http://%s:%d" % ("[%s]" % host if ":" in host else host, port))
     try:
         server.run(sockets=[listening])
     finally:  # told twice, it leaves the application no time to do so
@@ -56,8 +56,8 @@ def serve(settings: Settings, crew: Crew, tell: Callable[[str], None]) -> int:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, service: Service, tell: Callable[[], None]) -> None:
-        self.service, self.tell = service, tell
+    def __init__(self, service: Service) -> None:
+        self.service = service
         self.failure: BshmError | None = None
         self.told = 0
         app = build(service, self._warm_up, service.crew.stop)
@@ -79,7 +79,6 @@ class _Server(uvicorn.Server):
         async def warm() -> None:
             try:
                 await self.service.crew.ready()
-                self.tell()
             except BshmError as error:
                 self.failure = error
                 self.should_exit = True

@@ -49,6 +49,11 @@ class Report:
         if _is_empty(result) and (self.args.fail_empty or not self.args.quiet):
             name = result.job.source.name
             terminal.say("%s: nobody was found, the cutout is empty" % name)
+        elif result.lacks_ground and not self.args.quiet:
+            told = (
+                "%s: nobody stands in the frame, so no shadow falls; drop and auto need no ground"
+            )
+            terminal.say(told % result.job.source.name)
         if self.args.json:
             terminal.print_text(json.dumps(record(result)))
         elif result.status.value == "done" and result.job.output is not None:

@@ -219,11 +219,13 @@ class Composite(Cutout):
     pixels: uint8, RGB ``[H, W, 3]``, or straight RGBA ``[H, W, 4]`` where not all is opaque
     people: the people's matte in it, uint8 ``[H, W]``
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
+    lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
     head: of an ID photo, where the head is in it
     """
 
     people: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+    lacks_ground: bool = False
     head: Head | None = None
 
     @property

@@ -44,7 +44,13 @@ def put(
     """
     scene = scene._replace(behind=in_profile(scene.behind, scene_icc, icc))
     made = compose(scene, rgb, alpha, colours)
-    return Composite(made.pixels, icc, people=made.matte, grown=made.grown)
+    return Composite(
+        made.pixels,
+        icc,
+        people=made.matte,
+        grown=made.grown,
+        lacks_ground=made.lacks_ground,
+    )
 
 
 def in_profile(

@@ -98,11 +98,13 @@ class Canvas(NamedTuple):
     pixels: uint8, ``[H, W, 3]``, or ``[H, W, 4]`` of straight alpha where not all is opaque
     matte: the people in it, uint8 ``[H, W]``
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
+    lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
     """
 
     pixels: np.ndarray
     matte: np.ndarray
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+    lacks_ground: bool = False
 
 
 def compose(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, colours: np.ndarray) -> Canvas:
@@ -112,7 +114,9 @@ def compose(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, colours: np.ndarra
     colours: the person's own, free of the old background, uint8 ``[H, W, 3]``
     """
     behind = paint(scene, rgb, alpha)
-    return apply(estimate(scene, rgb, alpha, behind), alpha, colours, behind)
+    look = estimate(scene, rgb, alpha, behind)
+    lacks_ground = shadow.lacks_ground(scene.shadow, look.shadow)
+    return apply(look, alpha, colours, behind)._replace(lacks_ground=lacks_ground)
 
 
 def paint(scene: Scene, rgb: np.ndarray, alpha: np.ndarray) -> Picture | None:

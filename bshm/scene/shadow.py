@@ -141,6 +141,11 @@ def estimate(wish: Wish, alpha: np.ndarray, light: Light, behind: np.ndarray | N
     )
 
 
+def lacks_ground(wish: Wish, found: Shadow) -> bool:
+    """Whether a shadow on the ground was asked for, of people who do not stand in the frame."""
+    return wish.kind in ("contact", "cast") and wish.opacity != 0 and not any(found[:4])
+
+
 def _left(behind: np.ndarray | None) -> tuple[float, float, float]:
     """Share of the light that a deep shadow keeps: `FLOOR` on the whole, of the scene's colour."""
     if behind is None:

@@ -122,6 +122,19 @@ def test_small_people_on_nothing_keep_their_shadow_in_the_frame(tmp_path):
     assert bottom == 0  # the frame cuts the person off there
 
 
+@pytest.mark.parametrize(
+    "shadow, says", [("cast", True), ("contact", True), ("cast:opacity=0", False), ("auto", False)]
+)
+def test_a_shadow_that_needs_ground_says_so_of_a_bust(tmp_path, cutout, shadow, says):
+    done = bshm("-i", PORTRAITS[0], "-o", tmp_path / "made.png", "--shadow", shadow)
+    made = np.asarray(Image.open(tmp_path / "made.png"))
+    said = [line for line in lines(done.stderr) if "no shadow falls" in line]
+    assert len(said) == says
+    assert (made[..., 3] == cutout[..., 3]).all() == (shadow != "auto")
+    quiet = bshm("-q", "-i", PORTRAITS[0], "-o", tmp_path / "made.png", "--shadow", shadow)
+    assert not quiet.stderr
+
+
 def test_the_photos_profile_stays_and_colours_are_brought_into_it(tmp_path):
     photo, out = tmp_path / "lab.jpg", tmp_path / "made.png"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

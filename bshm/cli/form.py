@@ -96,23 +96,30 @@ def files(args: argparse.Namespace, parser: argparse.ArgumentParser, usual: str 
     format = _format(args, parser) or usual
     if format == "png" and args.quality is not None:
         parser.error("--quality is for JPEG and WebP; a PNG loses nothing")
+    flag = "--quality"
     try:
-        return Recipe(
-            format=format,
-            quality=args.quality,
-            kilobytes=None if args.kb is None else _range(args.kb),
-            dpi=args.dpi,
-            max_pixels=round(args.max_pixels * 1e6),
-        )
+        encode.check(format, args.quality)
+        flag = "--dpi"
+        encode.check(format, dpi=args.dpi)
+        flag = "--kb"
+        kilobytes = None if args.kb is None else _range(args.kb)
+        encode.check(format, args.quality, kilobytes=kilobytes)
     except ValueError as error:
-        parser.error(str(error))
+        parser.error("%s: %s" % (flag, error))
+    return Recipe(
+        format=format,
+        quality=args.quality,
+        kilobytes=kilobytes,
+        dpi=args.dpi,
+        max_pixels=round(args.max_pixels * 1e6),
+    )
 
 
 def _range(text: str) -> tuple[float, float]:
     """``200`` or ``100-500``. Raises ValueError."""
     found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)-)?(\d+(?:\.\d+)?)(?:kb)?", text.strip().lower())
     if not found:
-        raise ValueError("--kb %s: expected kilobytes such as 200 or 100-500" % text)
+        raise ValueError("expected kilobytes such as 200 or 100-500, got %s" % text)
     return float(found.group(1) or 0), float(found.group(2))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -42,7 +44,7 @@ def scene_flags(pictures: str = PHOTOS) -> argparse.ArgumentParser:
     add(
         "--fit",
         choices=FITS,
-        default="cover",
+        default=FITS[0],
         help="how a picture fills the frame (default: %(default)s)",
     )
     add(
@@ -131,6 +133,8 @@ def read_scene(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Sce
     Ends the command where a flag makes no sense.
     """
     asked = (args.background, args.shadow != "none", args.position != "original", args.scale)
+    if args.fit != FITS[0] and args.background is None:
+        parser.error("--fit is how a background fills the frame; name one with --background")
     if asked == (None, False, False, "100%"):
         if args.light != "auto":
             parser.error("--light follows a background; name one with --background")
@@ -171,4 +175,20 @@ class _Pictures:
     def read(self, name: str) -> Photo:
         from bshm.codec.decode import decode
 
-        return decode(self._sources[name].read(), name, self._max_pixels)
+        try:
+            data = self._sources[name].read()
+        except InputError as error:
+            if error.code == "no_photos_here":  # --recursive is for photos
+                raise InputError(error.reason, error.subject, "no_photos") from error
+            if error.code == "not_found" and re.fullmatch("[A-Za-z0-9 -]+", name):
+                raise InputError(_no_colour(name), name, "not_found") from error
+            raise
+        return decode(data, name, self._max_pixels)
+
+
+def _no_colour(word: str) -> str:
+    from PIL import ImageColor
+
+    near = difflib.get_close_matches(word.lower(), ImageColor.colormap, 1)
+    advice = "; did you mean %s?" % near[0] if near else ""
+    return "no CSS colour, and no such file or folder" + advice

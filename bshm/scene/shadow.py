@@ -86,6 +86,8 @@ def parse(text: str) -> Wish:
     kind, _, rest = text.strip().partition(":")
     if kind not in KINDS:
         raise ValueError("%s: expected one of %s" % (text, ", ".join(KINDS)))
+    if kind == "none" and rest:
+        raise ValueError("%s: there is nothing of it to be different" % text)
     limits = {"azimuth": (0, 360), "elevation": (5, 90), "softness": (0, 1), "opacity": (0, 1)}
     found = {}
     for part in filter(None, rest.split(",")):

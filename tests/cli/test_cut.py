@@ -201,7 +201,7 @@ def test_nothing_of_the_users_is_replaced_in_silence(tmp_path, small):
         for name, line in zip(("small.png", "1.png"), said):
             assert line.endswith(
                 "its cutout %s would overwrite a file that bshm did not make, or that was changed "
-                "since; --force replaces it, -d names another folder" % (out / name)
+                "since; --force replaces it, -d or -o names another place" % (out / name)
             )
     assert (out / "1.png").read_bytes() == b"of another tool"
     with Image.open(out / "small.png") as kept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 
 import numpy as np
@@ -163,7 +164,12 @@ def test_the_photos_profile_stays_and_colours_are_brought_into_it(tmp_path):
         (("--shadow", "glow"), "one of auto", 2),
         (("--light", "off"), "--background", 2),
         (("--only-alpha", "--background", "red"), "--only-alpha", 2),
+        (("--fit", "tile"), "--fit is how a background fills the frame", 2),
+        (("--shadow", "none:opacity=1"), "--shadow none:opacity=1: there is nothing", 2),
         (("--background", "missing.jpg"), "missing.jpg: no such file", 1),
+        (("--background", "torquoise"), "no such file or folder; did you mean turquoise?", 1),
+        (("--background", "qzx"), "qzx: no CSS colour, and no such file or folder\n", 1),
+        (("--background", os.path.dirname(__file__)), ".avif)\n", 1),
         (("--background", __file__), "test_scene.py", 1),
         (("--background", PORTRAITS[1], "--max-pixels", "0.01"), "--max-pixels", 1),
         (("--background", "http://127.0.0.1:9/beach.jpg"), "127.0.0.1:9/beach.jpg", 1),
@@ -174,7 +180,8 @@ def test_what_is_wrong_is_one_line_before_any_photo_is_matted(
     tmp_path, monkeypatch, flags, told, code
 ):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # before an address is tried again
-    *_, said = refused("-i", PORTRAITS[0], "-d", tmp_path, *flags, code=code).splitlines()
+    refusal = refused("-i", PORTRAITS[0], "-d", tmp_path, *flags, code=code)
+    *_, said = refusal.splitlines(keepends=True)
     assert said.startswith("bshm: ") and told in said
     assert not list(tmp_path.iterdir()) and "bshm-lite" not in said
 

@@ -6,6 +6,7 @@ import re
 import sys
 import unicodedata
 
+STEM = "{stem}"  # in the name of outputs: the photo's name without folder and ending
 NAME_BYTES = 255  # of a file's name, on nearly any file system
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)  # on Windows
 

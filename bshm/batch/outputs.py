@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple, Unio
 
 from bshm import disk
 from bshm.batch import stores
-from bshm.batch.names import NAME_BYTES, fit, folded, printable
+from bshm.batch.names import NAME_BYTES, STEM, fit, folded, printable
 from bshm.batch.sources import Kind, Source
 from bshm.batch.stores import Place
 from bshm.codec import marks
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-STEM = "{stem}"  # in the name of outputs: the photo's name without folder and ending
 MATTE_ENDING = "_matte.png"  # what the name of a matte beside its cutout ends in
 Output = Union[Path, Place]  # on a disk, or in a store
 

@@ -8,13 +8,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bshm.batch.names import STEM
 from bshm.cli import terminal
 from bshm.codec import encode
 
 if TYPE_CHECKING:
     from bshm.pipeline import Recipe
-
-STEM = "{stem}"
 
 
 def file_flags(default: str = "png") -> argparse.ArgumentParser:

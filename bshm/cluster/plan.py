@@ -16,6 +16,7 @@ from typing import Iterable, Iterator, NamedTuple
 
 from bshm import __version__
 from bshm.batch import outputs, sources
+from bshm.batch.names import STEM
 from bshm.batch.outputs import Job, Output
 from bshm.pipeline import Recipe
 
@@ -62,7 +63,7 @@ class Plan:
     threads: int
     size: int
     recursive: bool = False
-    name: str = outputs.STEM
+    name: str = STEM
     both: bool = False
     replace: bool = False
     tars: bool = False

@@ -20,8 +20,6 @@ from bshm.errors import OutputError
 from bshm.video.scenery import Mood
 from bshm.video.steady import State
 
-VERSION = 1  # of the manifest
-
 
 class Part(NamedTuple):
     """A part: its frames' timestamps, in the film's units, and how long the last one is shown."""

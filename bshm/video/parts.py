@@ -125,10 +125,12 @@ class Parts:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that is written under another name and takes its own once it is whole, on the disk.
 
+    Its folder is made.
     Raises OutputError for whatever the system has against it.
     """
     scratch = path.with_name(path.name + ".part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(str(scratch), "w+b") as file:
             yield file
             file.flush()

@@ -72,6 +72,15 @@ def test_in_a_pipe(tmp_path, clip):
     assert len(films.sounds(tmp_path / "out.mp4")[0]) == len(films.sounds(clip)[0])
 
 
+def test_a_film_out_of_a_pipe_goes_to_the_usual_folder(tmp_path, clip):
+    with open(str(clip), "rb") as film:
+        done = bshm("video", "-", "--only-alpha", stdin=film, cwd=tmp_path)
+    assert lines(done.stdout) == ["results/film.webm"]
+    assert len(films.read(tmp_path / "results" / "film.webm").frames) == 4
+    with open(str(clip), "rb") as film:  # again: it is bshm's own
+        bshm("video", "-", "--only-alpha", stdin=film, cwd=tmp_path)
+
+
 def test_a_damaged_film_is_exit_code_1_and_a_line(tmp_path):
     films.write(tmp_path / "in.mkv", 12, (200,))  # four seconds
     data = (tmp_path / "in.mkv").read_bytes()

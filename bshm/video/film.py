@@ -77,6 +77,17 @@ class Order:
         return None if self.recipe.only_alpha else self.recipe.scene
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether it comes out of a pipe or goes into one, or into a device."""
+        return self.source == "-" or self.flows_out
+
+    @property
+    def flows_out(self) -> bool:
+        """Whether the output is no file: stdout, a named pipe, a device."""
+        is_thing = os.path.exists(self.output) and not os.path.isfile(self.output)
+        return self.output == "-" or (is_thing and not os.path.isdir(self.output))
+
+    @property
     def opaque(self) -> bool:
         """Whether frames have no transparency. Where the format has none, a background ends it."""
         if self.recipe.only_alpha:
@@ -104,10 +115,10 @@ class Made(NamedTuple):
 
 def check(order: Order) -> None:
     """Raise OutputError where it is plain before anything is read that the output cannot be."""
-    if "-" in (order.source, order.output) and (not order.form.container or order.form.rewrites):
+    if order.is_streamed and (not order.form.container or order.form.rewrites):
         reason = "%s cannot be streamed: webm, mov and mp4 can" % order.form.name
         raise OutputError(reason, order.output, "not_streamable")
-    if order.output != "-":
+    if not order.flows_out:
         _keep_inputs(order)
         if not order.may_replace_foreign:
             own.check(order.output, order.form)
@@ -126,7 +137,7 @@ def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected
     """
     check(order)
     with open_film(order.source) as film:
-        if "-" in (order.source, order.output):
+        if order.is_streamed:
             return _stream(order, film, matting, tell)
         form = LOSSLESS if order.form.rewrites else order.form
         parts = Parts(_folder(order), _identity(order, matting), form.ending)
@@ -206,9 +217,9 @@ def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: T
     """Read and write in one go, with whatever sound and subtitles come between the frames."""
     form = order.form
     # A file that is whole only at its end cannot be read from a pipe; one of fragments can.
-    fragments = order.output == "-" and form.container in ("mov", "mp4")
+    fragments = order.flows_out and form.container in ("mov", "mp4")
     options = {"movflags": "frag_keyframe+delay_moov+default_base_moof"} if fragments else {}
-    target = _stdout() if order.output == "-" else whole_file(Path(order.output))
+    target = _pipe(order.output) if order.flows_out else whole_file(Path(order.output))
     done = 0
     with target as file, _maker(order, matting, film) as maker:
         container = open_output(file, form.container, options)
@@ -235,19 +246,24 @@ def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: T
             tracks.mux(packet)
         tracks.finish()
         container.close()
-        if order.output != "-":
+        if not order.flows_out:
             own.mark(file, form.name)
     return Made(done, 0, film.faults, [*film.notes, *maker.notes, *tracks.notes])
 
 
 @contextlib.contextmanager
-def _stdout() -> Iterator[Any]:
-    """stdout as a stream that cannot be sought in. Raises OutputError where it breaks."""
+def _pipe(output: str) -> Iterator[Any]:
+    """stdout or what is no file, as a stream that cannot be sought in.
+
+    Raises OutputError where it breaks.
+    """
     try:
-        yield _Unseekable(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        stdout = contextlib.nullcontext(sys.stdout.buffer)
+        with stdout if output == "-" else open(output, "wb") as pipe:
+            yield _Unseekable(pipe)
+            pipe.flush()
     except OSError as error:
-        raise disk.not_written(Path("stdout"), error) from error
+        raise disk.not_written(Path("stdout" if output == "-" else output), error) from error
 
 
 class _Unseekable:
@@ -279,7 +295,7 @@ def _folder(order: Order) -> Path:
     """Where the parts go: hidden, beside the output, on the same disk."""
     if not order.form.container:
         return Path(own.png_pattern(order.output)).parent / ".bshm-parts"
-    path = Path(order.output)
+    path = Path(os.path.realpath(order.output))
     return path.with_name(".%s.bshm-parts" % path.name)
 
 

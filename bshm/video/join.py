@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
@@ -113,6 +114,6 @@ def _publish(whole: Path, output: str) -> None:
     from bshm import disk
 
     try:
-        whole.replace(output)
+        whole.replace(os.path.realpath(output))  # a link is followed
     except OSError as error:
         raise disk.not_written(Path(output), error) from error

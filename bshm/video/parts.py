@@ -125,17 +125,18 @@ class Parts:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that is written under another name and takes its own once it is whole, on the disk.
 
-    Its folder is made.
+    Its folder is made; a symbolic link is followed.
     Raises OutputError for whatever the system has against it.
     """
-    scratch = path.with_name(path.name + ".part")
+    target = Path(os.path.realpath(str(path)))
+    scratch = target.with_name(target.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with open(str(scratch), "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(str(scratch), str(path))
+        os.replace(str(scratch), str(target))
     except OSError as error:
         raise disk.not_written(path, error) from error
     finally:

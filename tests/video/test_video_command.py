@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import av
 import numpy as np
 import pytest
@@ -70,6 +73,33 @@ def test_in_a_pipe(tmp_path, clip):
     frames = films.read(tmp_path / "out.mp4").frames
     assert len(frames) == 4 and frames[0][120:160, 80:110].min() > 240
     assert len(films.sounds(tmp_path / "out.mp4")[0]) == len(films.sounds(clip)[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_named_pipe_is_written_to_and_not_replaced(tmp_path, clip):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with open(str(tmp_path / "out.webm"), "wb") as out, subprocess.Popen(
+        ["cat", str(pipe)], stdout=out
+    ) as reader:
+        done = bshm("video", clip, "-o", pipe, "--format", "webm", "--only-alpha", "-q")
+        assert lines(done.stdout) == [str(pipe)]
+        assert pipe.is_fifo()
+        assert reader.wait(10) == 0
+    assert len(films.read(tmp_path / "out.webm").frames) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.webm", "pipe"]
+    done = bshm("video", clip, "-o", pipe, "--format", "gif", code=2)
+    assert "cannot be streamed" in lines(done.stderr)[-1] and pipe.is_fifo()
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_a_link_is_followed(tmp_path, clip, ending):
+    (tmp_path / "films").mkdir()
+    link, film = tmp_path / ("link." + ending), tmp_path / "films" / ("film." + ending)
+    link.symlink_to(film)
+    bshm("video", clip, "-o", link, "--only-alpha", "-q")
+    assert link.is_symlink() and len(films.read(film).frames) == 4
+    assert [path.name for path in film.parent.iterdir()] == [film.name]
 
 
 def test_a_film_out_of_a_pipe_goes_to_the_usual_folder(tmp_path, clip):

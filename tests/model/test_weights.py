@@ -614,10 +614,10 @@ def test_download_of_something_that_is_no_hub_id(cache):
 def test_download_without_the_sdk_names_the_package(cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "modelscope", None)
     monkeypatch.setitem(sys.modules, "modelscope.hub.snapshot_download", None)
-    with pytest.raises(WeightsError, match="needs the package modelscope"):
+    with pytest.raises(WeightsError, match=r"needs modelscope: pip install"):
         hub.download(MODEL, None)
     monkeypatch.setitem(sys.modules, "filelock", None)  # it comes with the SDK
-    with pytest.raises(WeightsError, match=r"needs the package modelscope.*\(.*'modelscope'\)"):
+    with pytest.raises(WeightsError, match=r"needs modelscope: pip install .*\(.*'modelscope'\)"):
         weights.download()
 
 

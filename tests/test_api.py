@@ -198,7 +198,7 @@ def test_fields_of_a_recipe_are_words_of_the_call(matting, photo, expected):
     np.testing.assert_array_equal(trimmed.rgba, expected.rgba[top:bottom, left:right])
     with pytest.raises(TypeError, match="backgroud"):
         matting.cutout(photo, backgroud="white")
-    with pytest.raises(TypeError, match=r"format, quality: of files, so for save\(\)"):
+    with pytest.raises(TypeError, match=r"format, quality: give that to save\(\)"):
         matting.cutout(photo, format="jpeg", quality=10)
     with pytest.raises(ValueError, match="a margin in pixels or per cent"):
         matting.cutout(photo, crop=0.05)

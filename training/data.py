@@ -24,11 +24,13 @@ from training.fuse import photos_of
 
 PLANES = {"rgb": (0, 3), "front": (3, 3), "alpha": (6, 1), "weight": (7, 1)}  # offset, channels
 # How often a photo is drawn, by the set it is from: balances portraits, street and everything else.
-DRAWN = {"eg": 1.3, "ccp": 1.0, "mix": 1.6, "sup": 0.8}
+DRAWN = {"eg": 1.8, "ccp": 1.0, "mix": 1.6, "sup": 0.8}
 # The same, for the tenth of a set with the softest edges: long, curly and flying hair.
 HAIRY = 2.0
 # How often somebody is given a thing, and how often of these it is held: else it lies apart.
-THINGS, HELD = 0.25, 0.75
+THINGS, HELD = 0.35, 0.75
+DRAWN_THINGS = 0.5  # share of the things that are drawn; the others were cut out of photos
+EMPTY = 0.04  # how often nobody is there at all
 # Size of a thing as a share of the person's, both as square roots of areas.
 THING = (0.2, 0.7)
 
@@ -158,6 +160,7 @@ class Sampler:
     A second person stands behind in some samples. One that is as large and as sharp as the first
     belongs to the picture (positive); one that is much smaller or out of focus is a passer-by
     (negative). So it is with things: what is held belongs to the person, what lies apart does not.
+    In a few samples nobody is there.
     """
 
     def __init__(
@@ -196,11 +199,13 @@ class Sampler:
 
     def sample(self, index: int) -> tuple[np.ndarray, ...]:
         rnd = self.random
-        if rnd.random() < self.replace:
+        if rnd.random() < EMPTY:
+            layer = self._nobody()
+        elif rnd.random() < self.replace:
             layer = self._composite(self.person(index, True))
         else:
             layer = self.person(index, False)
-        if self.pack.things and rnd.random() < THINGS:
+        if self.pack.things and layer.alpha.any() and rnd.random() < THINGS:
             layer = self._with_thing(layer)
         rgb, front = self.photometry(layer.rgb, layer.front)
         alpha, weight = layer.alpha, layer.weight
@@ -208,6 +213,12 @@ class Sampler:
             self._bars(rgb, alpha, weight)
         chw = lambda x: np.ascontiguousarray(x.transpose(2, 0, 1), dtype=np.float32)  # noqa: E731
         return chw(rgb), alpha[None].astype(np.float32), weight[None], chw(front)
+
+    def _nobody(self) -> Layer:
+        """Scenery alone."""
+        scene = self.background().astype(np.float32)
+        none = np.zeros(self.shape, np.float32)
+        return Layer(scene, scene, none, none + 1)
 
     def _composite(self, layer: Layer) -> Layer:
         """The person on a new background, sometimes with somebody else behind."""
@@ -247,7 +258,10 @@ class Sampler:
             centre = np.array([columns[chosen], rows[chosen] + low])
         else:
             centre = rnd.uniform(0, 1, 2) * body.shape[::-1]
-        thing = cv2.imread(str(rnd.choice(self.pack.things)), cv2.IMREAD_UNCHANGED)
+        if rnd.random() < DRAWN_THINGS:
+            thing = self._drawn_thing()
+        else:
+            thing = cv2.imread(str(rnd.choice(self.pack.things)), cv2.IMREAD_UNCHANGED)
         thing_h, thing_w = thing.shape[:2]
         scale = np.sqrt(body.sum() / (thing_h * thing_w)) * rnd.uniform(*THING)
         angle, flip = np.deg2rad(rnd.normal(0, 25)), rnd.choice([-1, 1])
@@ -268,6 +282,41 @@ class Sampler:
         front = layer.front * (1 - part) + colours * part
         alpha = np.maximum(layer.alpha, cover)
         return Layer(rgb, front, alpha, np.maximum(layer.weight, cover))
+
+    def _drawn_thing(self, side: int = 160) -> np.ndarray:
+        """Something nobody has a photo of: uint8 RGBA [side, side].
+
+        An ellipse, a box or between the two, plain or printed, lit from one side, with a rim and
+        highlights: balls, bags, boxes, helmets.
+        """
+        rnd = self.random
+        y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j].astype(np.float32) * 1.06
+        power = float(rnd.choice([2, 2, 3, 8]))
+        x, y = x / rnd.uniform(0.6, 1), y / rnd.uniform(0.6, 1)
+        radius = (np.abs(x) ** power + np.abs(y) ** power) ** (1 / power)
+
+        def colour() -> np.ndarray:
+            level = rnd.choice([rnd.uniform(0, 40), rnd.uniform(60, 200), rnd.uniform(215, 255)])
+            return (level + rnd.normal(0, 1, 3) * rnd.choice([4, 60])).clip(0, 255)
+
+        seen = np.zeros((side, side, 3), np.float32) + colour().astype(np.float32)
+        if rnd.random() < 0.4:
+            print_ = cv2.resize(self.background().astype(np.float32), (side, side))
+            seen = seen * 0.3 + print_ * 0.7
+        if rnd.random() < 0.4:
+            width = rnd.uniform(0.05, 0.4)
+            seen[radius > 1 - width] = colour()
+        toward = rnd.normal(0, 0.4, 2)
+        seen *= (1 + x * toward[0] + y * toward[1]).clip(0.3, 1.7)[..., None].astype(np.float32)
+        for _ in range(rnd.integers(0, 4)):
+            spot = np.zeros((side, side), np.float32)
+            centre = tuple(int(v) for v in rnd.uniform(0.25, 0.75, 2) * side)
+            axes = tuple(int(v) for v in rnd.uniform(0.02, 0.14, 2) * side + 1)
+            cv2.ellipse(spot, centre, axes, float(rnd.uniform(0, 180)), 0, 360, 1, -1)
+            spot = cv2.GaussianBlur(spot, (0, 0), rnd.uniform(0.5, 6))[..., None]
+            seen += spot * (np.float32(rnd.uniform(150, 255)) - seen)
+        cover = ((1 - radius) * side / 3).clip(0, 1) * 255
+        return np.dstack([seen.clip(0, 255), cover]).astype(np.uint8)
 
     def person(self, index: int, replace: bool, small: bool = False) -> Layer:
         """Warp one photo to [h, w]; ``small``: at a third of the scale, or less."""

@@ -25,8 +25,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent.parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "d19e046ccee82437a6d1b7398c653ea1c9082400a651beec0098e126792d97f9",
-    "bshm-lite.pb": "11a5d688e541c7d219b2dd8698c048be6ba7cdbaf2aa67f4cdd3d165dc5590b6",
+    "bshm-lite.onnx": "4ffbe4aefd9b87847c7c9d78ddb15ae18e58d4aeddc4aacf56e0363f7fcfb5c4",
+    "bshm-lite.pb": "c36999a2283137b9e3ff8d8eaf1e1af1678780ff47ddc50504da243582655f68",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

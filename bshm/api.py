@@ -43,7 +43,8 @@ class Matting(AlphaMatting):
         """
         of_files = [name for name in ("format", "quality", "kilobytes") if name in wanted]
         if of_files:
-            raise TypeError("%s: give that to save() or encode(), which write files" % ", ".join(of_files))
+            words = "%s: give that to save() or encode(), which write files"
+            raise TypeError(words % ", ".join(of_files))
         recipe = Recipe(**{"read_picture": given.photo_of, **wanted})
         with measure("read"):
             image, name = given.read(image)  # may take long, so before its turn

@@ -99,7 +99,7 @@ def test_missing_packages_are_named_with_what_installs_them(monkeypatch, tmp_pat
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else found(name)
     )
-    with pytest.raises(DeviceError, match=r"\btf2onnx: pip install '.*\[convert\]'"):
+    with pytest.raises(DeviceError, match=r"\btf2onnx\b.*: pip install '.*\[convert\]'"):
         convert.convert("tf_graph.pb", str(tmp_path / "model.onnx"))
 
 

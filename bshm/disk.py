@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LIMIT = 1 << 30  # bytes of one photo, unless the caller says otherwise
 
+# Two letters at least: C:/photo.jpg is a path.
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
 # What a process inherited from its shell: `<(command)` and `/dev/stdin` may well be pipes.
 _DESCRIPTOR = re.compile(r"/dev/(stdin|fd/[0-9]+)|/proc/(self|[0-9]+)/fd/[0-9]+")
 _KINDS = {
@@ -41,6 +44,17 @@ _WRITE_ERRORS = {
 }
 
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+def scheme(text: str) -> str:
+    """Of an address its scheme, in small letters; empty for a path of this disk."""
+    found = _SCHEME.match(text)
+    return found.group(1).lower() if found else ""
+
+
+def takes_a_stream(path: str) -> bool:
+    """Whether a device or a pipe is there, which is written to as it is."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def read(path: str, name: str, limit: int) -> bytes:
@@ -100,7 +114,7 @@ def write_atomic(path: Path, data: bytes | mmap) -> None:
         target = os.path.realpath(str(path))
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "")
-        if os.path.exists(str(path)) and not os.path.isfile(str(path)):
+        if takes_a_stream(str(path)):
             with open(str(path), "wb") as file:
                 file.write(data)
             return

@@ -11,11 +11,6 @@ NAME_BYTES = 255  # of a file's name, on nearly any file system
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)  # on Windows
 
 
-def is_address(text: str) -> bool:
-    """Whether a text is an address of any scheme. C:/photo.jpg is a path."""
-    return bool(re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE))
-
-
 def folded(path: str) -> str:
     """One and the same for all spellings that are one file on Windows or macOS."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

@@ -137,9 +137,7 @@ def _lines(named: str) -> Iterator[str]:
 def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[Source]:
     if named == "-":
         return [Source("stdin", "stdin", partial(disk.read_stdin, limit), Kind.STDIN)]
-    # Two letters at least: C:/photo.jpg is a path.
-    scheme = re.match(r"([a-z][a-z0-9+.-]+)://", named, re.IGNORECASE)
-    if scheme:
+    if disk.scheme(named):
         try:
             address = urlsplit(named)
             _ = address.port  # raises ValueError where it is no number, as in user:pass/word@host

@@ -16,6 +16,7 @@ from pathlib import PurePath, PurePosixPath
 from typing import Any, Callable, Iterator, NamedTuple
 from urllib.parse import urlsplit
 
+from bshm import disk
 from bshm.batch.names import printable
 from bshm.codec import marks
 from bshm.errors import (
@@ -39,8 +40,7 @@ log = logging.getLogger("bshm")
 
 def is_address(text: str) -> bool:
     """Whether a text is an address for this module: of no web server and no local file."""
-    scheme = re.match(r"([a-z][a-z0-9+.-]+)://", text, re.IGNORECASE)
-    return bool(scheme) and scheme.group(1).lower() not in ("http", "https", "file")  # type: ignore[union-attr]
+    return disk.scheme(text) not in ("", "http", "https", "file")
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ def _remedy(error: ImportError, place: Place) -> str:
     while root.__cause__ or root.__context__:
         root = root.__cause__ or root.__context__  # type: ignore[assignment]
     module = (getattr(root, "name", None) or "").partition(".")[0]
-    client = CLIENTS.get(place.address.partition("://")[0].lower())
+    client = CLIENTS.get(disk.scheme(place.address))
     wanted = ["fsspec"] * (module == "fsspec") + [client or module]
     names = " ".join(dict.fromkeys(filter(None, wanted)))
     return printable(root_cause(error)) + (": pip install " + names if names else "")

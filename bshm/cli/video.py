@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bshm import disk
 from bshm.cli import flags, network, scene_flags, signals, terminal
 from bshm.errors import BshmError, OutputError, install_extra, root_cause
 
@@ -154,7 +155,6 @@ def _check_av() -> None:
 
 
 def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
-    from bshm.batch.names import is_address
     from bshm.pipeline import Recipe
     from bshm.video import formats
     from bshm.video.film import Order
@@ -165,7 +165,7 @@ def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
         stem = "film" if source == "-" else os.path.splitext(os.path.basename(source))[0]
         ending = formats.FORMATS[args.format or "webm"].ending
         output = os.path.join(RESULTS, stem if args.format == "png" else stem + ending)
-    elif is_address(output):
+    elif disk.scheme(output):
         parser.error("-o takes a path, got %s; films are written to this disk" % output)
     form = formats.choose(output, args.format)
     return Order(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import IO, TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -35,7 +34,7 @@ def read(image: Any) -> tuple[Any, str]:
     """The bytes of a path or a file, anything else as it is; and what messages call it."""
     if isinstance(image, (str, os.PathLike)):
         path = os.fsdecode(image)
-        if re.match("[a-zA-Z][a-zA-Z0-9+.-]+://", path):  # not shown: it may hold a password
+        if disk.scheme(path):  # not shown: it may hold a password
             raise InputError("expected a path, got an address: fetch it first", code="bad_address")
         return disk.read(path, path, disk.LIMIT), path
     if _is_picture(image):

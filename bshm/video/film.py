@@ -84,8 +84,7 @@ class Order:
     @property
     def flows_out(self) -> bool:
         """Whether the output is no file: stdout, a named pipe, a device."""
-        is_thing = os.path.exists(self.output) and not os.path.isfile(self.output)
-        return self.output == "-" or (is_thing and not os.path.isdir(self.output))
+        return self.output == "-" or disk.takes_a_stream(self.output)
 
     @property
     def opaque(self) -> bool:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from typing import Any, BinaryIO
 
-from bshm.batch.names import is_address
+from bshm import disk
 from bshm.errors import InputError, without_secrets
 from bshm.video import animations
 from bshm.video.animations import Animation
@@ -24,7 +24,7 @@ def open_film(source: str) -> Film | Animation:
     if source == "-":
         file, head = from_pipe(sys.stdin.buffer)
         return (Animation if animations.is_animation(head) else Film)(file, "stdin")
-    if is_address(source):
+    if disk.scheme(source):
         reason = "is an address; films are read from this disk"
         raise InputError(reason, without_secrets(source), "bad_address")
     try:

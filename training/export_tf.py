@@ -134,6 +134,10 @@ class Network:
             return tf.nn.avg_pool2d(x, kernel, strides, "VALID")
         if kind == "Slice":
             return self.slice(node, x)
+        if kind == "Shape":
+            return tf.gather(tf.shape(x, out_type=tf.int64), [0, 3, 1, 2])
+        if kind == "Gather":
+            return tf.gather(x, int(self.constant(node.input[1])))
         if kind == "Resize":
             return self.resize(node, x, attributes)
         raise ValueError("no translation for the ONNX operation %s (%s)" % (kind, node.name))
@@ -172,9 +176,11 @@ class Network:
         return y
 
     def slice(self, node: onnx.NodeProto, x: tf.Tensor) -> tf.Tensor:
-        starts, ends, axes = (list(self.constant(name)) for name in node.input[1:4])
-        _expect(node, len(axes) == 1 and AXES[axes[0]] == 3)
-        return x[..., int(starts[0]) : min(int(ends[0]), int(x.shape[-1]))]
+        """Channels from a constant to another, or rows from a number to another."""
+        axis = AXES[int(self.constant(node.input[3]))]
+        _expect(node, axis in (1, 3))
+        start, end = (self.operand(name) for name in node.input[1:3])
+        return x[:, start:end] if axis == 1 else x[..., start:end]
 
     def resize(self, node: onnx.NodeProto, x: tf.Tensor, attributes: dict) -> tf.Tensor:
         scales = self.constant(node.input[2]) if len(node.input) > 2 else None
@@ -186,9 +192,15 @@ class Network:
         return tf1.image.resize_bilinear(x, size, half_pixel_centers=True)
 
 
-BINARY = {"Add": tf.add, "Sub": tf.subtract, "Mul": tf.multiply, "Div": tf.divide}
+BINARY = {
+    "Add": tf.add,
+    "Sub": tf.subtract,
+    "Mul": tf.multiply,
+    "Div": lambda x, y: x // y if x.dtype.is_integer else x / y,
+}
 UNARY = {
     "Identity": tf.identity,
+    "Unsqueeze": tf.identity,  # of numbers, which are scalars here, not arrays of one
     "Relu": tf.nn.relu,
     "Sigmoid": tf.sigmoid,
     "GlobalAveragePool": lambda x: tf.reduce_mean(x, [1, 2], keepdims=True),

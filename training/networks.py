@@ -243,6 +243,10 @@ class QUN(nn.Module):
         return torch.sigmoid(self.head(fine + up(half)) + 6 * mask - 3)
 
 
+BANDS = 4  # how many times MRN's alpha goes over its maps of full size, for a part of the rows
+HALO = 1  # rows, at half the size, that a band takes from either neighbour to be right at its rim
+
+
 class MRN(nn.Module):
     """Matting refinement: photo at working size and unified mask at a quarter of it -> alpha."""
 
@@ -261,18 +265,47 @@ class MRN(nn.Module):
 
     def forward(self, photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """photo [B, 3, h, w], mask [B, 1, h/4, w/4] -> alpha [B, 1, h, w], colour [B, 3, h, w]."""
+        half, photo, prior = self.at_half(photo, mask)
+        x, prior = self.at_full(half, photo, prior)
+        logits = self.head(x)
+        return torch.sigmoid(logits[:, :1] + 4 * prior), photo + logits[:, 1:]
+
+    def alpha(self, photo: Tensor, mask: Tensor) -> Tensor:
+        """The same alpha, its last steps in bands of rows.
+
+        Maps of full size take most of a forward pass's memory; so a quarter of each is there.
+        """
+        half, photo, prior = self.at_half(photo, mask)
+        rows = half.shape[2] // BANDS
+        bands = []
+        for band in range(BANDS):
+            top = rows * band - HALO if band else 0
+            bottom = rows * (band + 1) + HALO if band < BANDS - 1 else half.shape[2]
+            here, full = slice(top, bottom), slice(2 * top, 2 * bottom)
+            x, wide = self.at_full(half[:, :, here], photo[:, :, full], prior[:, :, here])
+            logit = F.conv2d(x, self.head.weight[:1], self.head.bias[:1])
+            above = 2 * HALO if band else 0
+            bands.append((logit + 4 * wide)[:, :, above : above + 2 * rows])
+        return torch.sigmoid(torch.cat(bands, 2))
+
+    def at_half(self, photo: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features [B, 12, h/2, w/2], the photo, normalised, and the mask, in -1..1, at a half."""
         photo = (photo - MEAN) / SCALE
-        prior = 2 * mask - 1
         half = self.enter(photo)
-        quarter = self.join(torch.cat([self.down(half), prior], 1))
+        fine = self.down(half)
+        # After what needs no mask: ONNX Runtime goes the other way round, and then holds none of
+        # it while the masks are made.
+        prior = 2 * mask - 1
+        quarter = self.join(torch.cat([fine, prior], 1))
         eighth = self.coarse(quarter)
         x = self.up8(eighth + up(self.deep(eighth)))
         x = self.up4(quarter + up(x))
-        x = self.up2(half + up(x))
-        prior = up(up(prior))
-        logits = self.head(self.up1(torch.cat([up(x), photo, prior], 1)))
-        alpha = torch.sigmoid(logits[:, :1] + 4 * prior)
-        return alpha, photo + logits[:, 1:]
+        return self.up2(half + up(x)), photo, up(prior)
+
+    def at_full(self, half: Tensor, photo: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [B, 12, h, w], and the mask, in -1..1, at full size."""
+        prior = up(prior)
+        return self.up1(torch.cat([up(half), photo, prior], 1)), prior
 
 
 def encoder_of(state: dict[str, Tensor]) -> str:
@@ -297,10 +330,13 @@ class BSHM(nn.Module):
 
     def stages(self, photo: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """MPN's logits and the unified mask (at a quarter), alpha and colour (at full size)."""
-        half = F.avg_pool2d(photo, 2)
-        logits = self.mpn(half)
-        unified = self.qun(F.avg_pool2d(half, 2), logits.softmax(1)[:, 1:])
+        logits, unified = self.masks(photo)
         return (logits, unified, *self.mrn(photo, unified))
 
+    def masks(self, photo: Tensor) -> tuple[Tensor, Tensor]:
+        half = F.avg_pool2d(photo, 2)
+        logits = self.mpn(half)
+        return logits, self.qun(F.avg_pool2d(half, 2), logits.softmax(1)[:, 1:])
+
     def forward(self, photo: Tensor) -> Tensor:
-        return self.stages(photo)[2]
+        return self.mrn.alpha(photo, self.masks(photo)[1])

@@ -25,8 +25,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent.parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "4ffbe4aefd9b87847c7c9d78ddb15ae18e58d4aeddc4aacf56e0363f7fcfb5c4",
-    "bshm-lite.pb": "c36999a2283137b9e3ff8d8eaf1e1af1678780ff47ddc50504da243582655f68",
+    "bshm-lite.onnx": "e98d6e626de86b43c73f555cbf6e7bf0a825d8af58f89aea6ad1875bfedc726e",
+    "bshm-lite.pb": "e782fd057ac3d4d86da40647991fc9106ff4436421ec05e1ed8ec1662cd327f7",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

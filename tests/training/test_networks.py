@@ -1,4 +1,4 @@
-"""The networks where they train: bfloat16 changes gradients by its rounding only."""
+"""The networks where they train, and what the shipped graph makes of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.networks import ConvBN  # noqa: E402
+from training.networks import BSHM, ConvBN  # noqa: E402
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (3, 2), (5, 2)])
@@ -23,3 +23,13 @@ def test_a_depthwise_layer_learns_the_same_in_bfloat16(kernel, stride):
     for rough, exact in zip(slopes(True), slopes(False)):
         assert rough.dtype == exact.dtype
         assert (rough - exact).norm() < 0.02 * exact.norm()
+
+
+def test_bands_of_rows_give_the_same_alpha():
+    torch.manual_seed(0)
+    model = BSHM("lite0").eval()
+    photo = torch.rand(1, 3, 192, 128) * 255
+    with torch.no_grad():
+        *_, alpha, _ = model.stages(photo)
+        assert torch.equal(model(photo), alpha)
+    assert alpha.std() > 0.01  # at an even alpha, misplaced rows would not show

@@ -111,8 +111,10 @@ class AlphaMatting:
         """What the network would see of a photo: uint8 ``[h, w, 3]``, as large as a first look."""
         return _at_working_size(rgb)
 
-    def closer_look(self, look: Look, rgb: np.ndarray) -> Look:
+    def closer_look(self, look: Look, rgb: np.ndarray, people: np.ndarray | None = None) -> Look:
         """A first look in which people who are small in the frame were looked at closer.
+
+        people: where they are, float32 ``[h, w]`` in 0-1, if others know more than the look
 
         It has all that the network tells of a photo, at the size of a first look. So those of a
         film's frames can be fitted to each other before :meth:`enlarge`. Raises the same as
@@ -121,7 +123,7 @@ class AlphaMatting:
         with self._turn:
             alpha = look.alpha.copy()
             down, across = alpha.shape[0] / rgb.shape[0], alpha.shape[1] / rgb.shape[1]
-            for box, again in self._look_closer(look, rgb):
+            for box, again in self._look_closer(alpha if people is None else people, rgb):
                 box = box.scaled(down, across)
                 size = box.right - box.left, box.bottom - box.top
                 closer = cv2.resize(again.alpha, size, interpolation=cv2.INTER_AREA)
@@ -149,14 +151,14 @@ class AlphaMatting:
     def _second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
         with measure("refine"):
             alpha = upsample(look.alpha, rgb, look.seen)
-        for box, again in self._look_closer(look, rgb):
+        for box, again in self._look_closer(look.alpha, rgb):
             with measure("refine"):
                 closer_look.blend(alpha, upsample(again.alpha, box.of(rgb), again.seen), box)
         return alpha
 
-    def _look_closer(self, look: Look, rgb: np.ndarray) -> Iterator[tuple[Box, Look]]:
+    def _look_closer(self, people: np.ndarray, rgb: np.ndarray) -> Iterator[tuple[Box, Look]]:
         """Windows of a photo with people who are small in the frame, and a look at each."""
-        for box in closer_look.find_small_people(look.alpha, rgb.shape[:2]):
+        for box in closer_look.find_small_people(people, rgb.shape[:2]):
             with measure("forward"):
                 again = self._look(box.of(rgb))
             yield box, again

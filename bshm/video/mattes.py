@@ -88,9 +88,12 @@ def looks(
         pair, due = item
         return pair, see(pair) if due else Glance(matting.glance(pair[1]))
 
+    def look_for(item: tuple[Any, np.ndarray], look: Look, people: np.ndarray) -> Look:
+        return matting.closer_look(look, item[1], people)
+
     if pace.calm:
         seen = ahead(pool, see_if_due, _due(tagged, pace))
-        for one in steady(seen, see, before, lambda pair: max(pair[1].shape[:2])):
+        for one in steady(seen, see, before, lambda pair: max(pair[1].shape[:2]), look_for):
             yield one._replace(tag=one.tag[0])
     else:
         for tag, look in ahead(pool, lambda pair: (pair[0], see(pair)), tagged):

@@ -11,20 +11,26 @@ Optical Flow using Dense Inverse Search", ECCV 2016):
    seen of it counts. But where the network is sure of a whole neighbourhood, what is left of
    something else goes soon, or people would leave traces where they were.
 
-Both hold as far as a pixel is trusted: the motion there and back must meet, and the pictures must
-look alike. At a cut nothing does, and the next frame begins anew. All this happens at working
+3. People who were there, and are missing in a look, are looked for once more, in a window around
+   where they were. The network sees them larger there: it finds those whom it lost in the whole
+   frame, and if it does not they go sooner.
+
+What was counts as far as a pixel is trusted: the motion there and back must meet, and the pictures
+must look alike. At a cut nothing does, and the next frame begins anew. All this happens at working
 size; the edges are drawn from the frame's own pixels afterwards, so nothing smears.
 """
 
 from __future__ import annotations
 
 import functools
+from functools import partial
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Tuple
 
 import cv2
 import numpy as np
 
 from bshm.matting import Look
+from bshm.matting.closer_look import PERSON, find_small_people
 
 # Pixels: the longer side of the pictures whose motion is sought, though no longer than the frame's
 # own; enlarged noise would be followed as if it were texture.
@@ -45,6 +51,17 @@ SURE, SURE_REACH = 0.02, 3
 TRACE, TRACE_PAST = 0.5, np.float32(3)
 DOUBT = 0.02  # weight of a neighbour that is not trusted, where there is nothing else
 SURPRISE = 0.9  # alpha: a next frame that differs by so much is not listened to
+# Alpha: there were people where it was more than the first; where it is less than the second they
+# are not seen. Share of a group of them: with so much of it not seen, they are missing.
+HELD, FAINT, MISSED = 0.5, 0.25, 0.8
+# What was there belongs to people who are worth another look if it was followed for more frames
+# than this on average, and is larger than this share of the largest group: less is scenery that was
+# taken for people, as is a spot beside them, and a closer look at it may do so again.
+KNOWN, BESIDE = 2.0, 0.1
+FOUND_REACH = 8  # pixels: people who are found again reach no further than so, for the most part
+RIM = 3  # pixels around them that are soft
+# Frames: what was there, and is missing in two looks, counts as if it was followed for so many.
+GONE_PAST = np.float32(0.5)
 CUT = 0.25  # share: with fewer pixels trusted, this is another scene
 
 
@@ -92,6 +109,8 @@ class _Way(NamedTuple):
 # A neighbour's alpha where its pixels are now, and the weight of that: trust in the way, times the
 # frames for which a pixel was followed.
 _Carried = Tuple[np.ndarray, np.ndarray]
+# A frame's tag, what was seen of it, and where people are looked for, float32 ``[h, w]`` in 0-1.
+LookFor = Callable[[Any, Look, np.ndarray], Look]
 
 
 class _Frame(NamedTuple):
@@ -108,6 +127,7 @@ def steady(
     see: Callable[[Any], Look] | None = None,
     before: State | None = None,
     side: Callable[[Any], int] | None = None,
+    look_for: LookFor | None = None,
 ) -> Iterator[Steadied]:
     """Looks at the frames of a film, in order, made to fit each other; each comes one frame late.
 
@@ -116,6 +136,8 @@ def steady(
         the pair
     before: the state after an earlier frame, to go on from there
     side: gives the longer side of a frame, where looks may be larger; takes the first of the pair
+    look_for: gives a look at a frame in which people were looked for once more, in windows around
+        where they were; takes the first of the pair, the look, and where that is
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     flow.setFinestScale(FINEST)
@@ -130,12 +152,12 @@ def steady(
             back = _ways(flow, frame.grey, before.grey, shape)[0] if before else None
         else:
             there, here = _ways(flow, waiting.grey, frame.grey, shape)
-            done = _settle(waiting, before, back, frame.alpha, there, see)
+            done = _settle(waiting, before, back, frame.alpha, there, see, look_for)
             yield done
             before, back = done.state, here
         waiting = frame
     if waiting is not None:
-        yield _settle(waiting, before, back, None, None, see)
+        yield _settle(waiting, before, back, None, None, see, look_for)
 
 
 def _settle(
@@ -145,6 +167,7 @@ def _settle(
     after: np.ndarray | None,
     ahead: _Way | None,
     see: Callable[[Any], Look] | None,
+    look_for: LookFor | None,
 ) -> Steadied:
     """A waiting frame between the state before it and the look after it, by the ways to both."""
     was = will = None
@@ -160,6 +183,13 @@ def _settle(
         if see is None:
             raise ValueError("a frame without a look that resembles none beside it")
         own = see(frame.tag).alpha
+    if own is not None and was is not None and look_for is not None:
+        own, was = _look_again(Look(own, frame.seen), was, partial(look_for, frame.tag))
+    elif own is None and was is not None and will is not None:
+        # They will be looked for there; until then they are believed to be here.
+        lost = _lost(will[0], was)
+        was = was[0], np.where(lost, np.maximum(was[1], 1), was[1])
+        will = will[0], np.where(_spread(lost, FOUND_REACH), np.float32(0), will[1])
     alpha = _between(was, will) if own is None else _calm(own, was, will)
     cut = before is not None and back is None
     return Steadied(frame.tag, Look(alpha, frame.seen), State(alpha, frame.grey, followed), cut)
@@ -191,9 +221,71 @@ def _calm(own: np.ndarray, was: _Carried | None, will: _Carried | None) -> np.nd
     return np.clip(alpha / weight, 0, 1)
 
 
+def _look_again(
+    look: Look, was: _Carried, look_for: Callable[[Look, np.ndarray], Look]
+) -> tuple[np.ndarray, _Carried]:
+    """A look and what was there, after those who are missing in it were looked for once more."""
+    own = look.alpha
+    lost = _lost(own, was)
+    windows = np.zeros(own.shape, bool)
+    for box in find_small_people(lost, own.shape):
+        box.of(windows)[...] = True
+    lost &= windows
+    if not lost.any():
+        return own, was
+    again = look_for(look, lost.astype(np.float32)).alpha
+    around = _spread(lost, FOUND_REACH)
+    new = _Spots((again > FAINT) & (own < FAINT))
+    found = _spread(new.where(new.count(around) > 0.5 * new.areas), RIM)
+    missing = _Spots(around)
+    gone = missing.where(missing.count(found) == 0)
+    past = np.where(gone, np.minimum(was[1], GONE_PAST), was[1])
+    return np.where(found, np.maximum(own, again), own), (was[0], past)
+
+
+def _lost(seen: np.ndarray, was: _Carried) -> np.ndarray:
+    """Where there were people of whom hardly anything is seen: bool ``[h, w]``."""
+    held = (was[0] > HELD) & (was[1] > 0)
+    missed = held & (seen < FAINT)
+    if np.count_nonzero(missed) < PERSON * seen.size:
+        return np.zeros(seen.shape, bool)
+    people = _Spots(held)
+    known = people.count(was[1]) > KNOWN * people.areas
+    beside = people.areas > BESIDE * people.areas.max()
+    return people.where(known & beside & (people.count(missed) > MISSED * people.areas))
+
+
+class _Spots:
+    """What hangs together, each by its number: of bool ``[h, w]``. The rest is none.
+
+    areas: pixels of each
+    """
+
+    def __init__(self, where: np.ndarray) -> None:
+        _, self._labels = cv2.connectedComponents(where.astype(np.uint8))
+        self.areas = self.count(where)
+
+    def count(self, weights: np.ndarray) -> np.ndarray:
+        """The sum of each spot's weights."""
+        return np.bincount(self._labels.ravel(), weights.ravel())
+
+    def where(self, wanted: np.ndarray) -> np.ndarray:
+        """Where the spots are that are wanted: bool ``[h, w]``."""
+        return (wanted & (self.areas > 0))[self._labels]
+
+
+def _spread(where: np.ndarray, reach: int) -> np.ndarray:
+    """Where there is something within so many pixels: bool ``[h, w]``."""
+    return cv2.dilate(where.astype(np.uint8), _window(reach)) > 0
+
+
+def _window(reach: int) -> np.ndarray:
+    return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+
+
 def _is_trace(was: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Where what was is a mere trace: the network is sure, all around, and nearly agrees."""
-    window = np.ones((2 * SURE_REACH + 1, 2 * SURE_REACH + 1), np.uint8)
+    window = _window(SURE_REACH)
     nobody, somebody = cv2.dilate(seen, window) < SURE, cv2.erode(seen, window) > 1 - SURE
     return (nobody | somebody) & (np.abs(was - seen) < TRACE)
 

@@ -180,6 +180,18 @@ def test_a_closer_look_has_the_size_of_the_first_and_the_people_of_the_second(ma
     assert np.array_equal(matting.closer_look(first, large).alpha, first.alpha)
 
 
+def test_a_closer_look_finds_people_where_others_know_of_them(matting):
+    scene = np.full((1300, 1300, 3), (90, 120, 80), np.uint8)
+    scene[-460:, 450:910] = cv2.resize(sample("1.png"), (460, 460), interpolation=cv2.INTER_AREA)
+    first = matting.first_look(scene)
+    missed = first._replace(alpha=np.zeros_like(first.alpha))
+    assert matting.closer_look(missed, scene).alpha.max() == 0
+    found = matting.closer_look(missed, scene, first.alpha).alpha
+    assert np.abs(found - matting.closer_look(first, scene).alpha).mean() < 0.005
+    elsewhere = np.flipud(first.alpha)
+    assert matting.closer_look(missed, scene, elsewhere).alpha.mean() < 0.1 * found.mean()
+
+
 def test_boxes_hold_separate_people_and_join_groups():
     alpha = np.zeros((500, 500), np.float32)
     assert find_small_people(alpha, (2000, 2000)) == []

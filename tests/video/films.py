@@ -32,7 +32,7 @@ class Keyed:
     def glance(self, rgb):
         return rgb
 
-    def closer_look(self, look, rgb):
+    def closer_look(self, look, rgb, people=None):
         return look
 
     def enlarge(self, look, rgb):

@@ -21,18 +21,18 @@ TEXTURE = cv2.GaussianBlur(
 )
 
 
-def scene(number, step, texture=TEXTURE):
+def scene(number, step, texture=TEXTURE, radius=50):
     """A picture in which a disc of another texture moves, and the disc's alpha."""
     alpha = np.zeros(SIZE, np.float32)
-    cv2.circle(alpha, (100 + step * number, 90), 50, 1.0, -1, cv2.LINE_AA)
+    cv2.circle(alpha, (100 + step * number, 90), radius, 1.0, -1, cv2.LINE_AA)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 1)
     behind = texture[: SIZE[0], : SIZE[1]].astype(np.float32)
     disc = 255 - np.roll(texture, step * number, axis=1)[100 : 100 + SIZE[0], : SIZE[1]]
     return (alpha[..., None] * disc + (1 - alpha[..., None]) * behind).astype(np.uint8), alpha
 
 
-def steadied(looks):
-    done = list(steady(enumerate(looks)))
+def steadied(looks, **how):
+    done = list(steady(enumerate(looks), **how))
     assert [one.tag for one in done] == list(range(len(looks)))
     return [one.look.alpha for one in done]
 
@@ -95,6 +95,99 @@ def test_traces_go_soon_where_the_network_is_sure():
     assert alphas[-1][10:40, 250:300].max() < 0.01
 
 
+class Searcher:
+    """Looks for people once more, and remembers where; finds what it is told of a frame."""
+
+    def __init__(self, find):
+        self.find, self.frames = find, []
+
+    def __call__(self, number, look, people):
+        self.frames.append(number)
+        window = cv2.dilate(people, np.ones((61, 61), np.uint8))
+        return Look(np.maximum(look.alpha, window * self.find(number)), look.seen)
+
+
+def walk(count, missed, step=3, radius=25):
+    """Scenes with a small person who walks, and looks that miss them in some frames."""
+    scenes = [scene(number, step, radius=radius) for number in range(count)]
+    looks = [
+        Look(alpha * np.float32(number not in missed), seen)
+        for number, (seen, alpha) in enumerate(scenes)
+    ]
+    return looks, [alpha for _, alpha in scenes]
+
+
+def test_people_who_are_missed_for_many_frames_are_found_where_they_were():
+    missed = range(6, 18)
+    looks, true = walk(20, missed)
+    search = Searcher(lambda number: true[number])
+    for alpha, expected in zip(steadied(looks, look_for=search), true):
+        assert np.abs(alpha - expected).mean() < 0.006
+    assert search.frames == list(missed)
+    assert steadied(looks)[16][true[16] > 0.9].mean() < 0.3  # so they would be lost
+
+
+def test_nobody_is_looked_for_while_everybody_is_seen():
+    looks, _ = walk(12, [])
+    looks[5].alpha[60:90] = 0  # a part of them is no reason
+    search = Searcher(lambda number: 1)
+    assert len(steadied(looks, look_for=search)) == 12 and search.frames == []
+
+
+@pytest.mark.parametrize("found", [0, 1])
+def test_people_who_are_not_found_go_sooner(found):
+    """Nor are they found where all that is looked at seems to be people."""
+    looks, true = walk(16, range(8, 16), step=0)
+    search = Searcher(lambda number: found)
+    alphas = steadied(looks, look_for=search)
+    assert max(alpha.max() for alpha in alphas[11:]) < 0.1
+    assert search.frames == [8]
+    assert steadied(looks)[11][true[11] > 0.9].mean() > 0.5
+
+
+@pytest.mark.parametrize("finds", ["nobody", "scenery"])
+def test_people_who_walk_behind_something_are_gone(finds):
+    looks, true = walk(34, [], step=5)
+    pillar = np.flipud(TEXTURE)[: SIZE[0], : SIZE[1]] // 2
+    hidden = []
+    for look, alpha in zip(looks, true):
+        look.seen[:, 170:] = pillar[: SIZE[0], 170:]
+        look.alpha[:, 170:] = 0
+        hidden.append(alpha[:, :170].sum() == 0)
+    search = Searcher(lambda number: finds == "scenery")
+    alphas = steadied(looks, look_for=search)
+    assert sum(hidden) > 10
+    for alpha, look in zip(alphas, looks):
+        assert np.abs(alpha - look.alpha).mean() < 0.01
+    assert max(alpha.max() for alpha in alphas[-6:]) < 0.05
+
+
+def test_people_who_walk_out_of_the_frame_are_gone():
+    looks, _ = walk(40, [], step=8)
+    assert looks[33].alpha.max() < 0.01
+    alphas = steadied(looks, look_for=Searcher(lambda number: 1))
+    for alpha, look in zip(alphas, looks):
+        assert np.abs(alpha - look.alpha).mean() < 0.01
+    assert max(alpha.max() for alpha in alphas[-4:]) < 0.05
+
+
+def test_a_spot_beside_people_that_goes_is_not_looked_for():
+    looks, _ = walk(12, [], step=0, radius=50)
+    for look in looks[:7]:
+        look.alpha[20:30, 280:300] = 1  # scenery, taken for somebody
+    search = Searcher(lambda number: 1)
+    alphas = steadied(looks, look_for=search)
+    assert search.frames == []
+    assert alphas[-1][20:30, 280:300].max() < alphas[6][20:30, 280:300].min()
+
+
+def test_a_spot_in_the_first_frame_of_a_scene_is_not_looked_for():
+    looks, _ = walk(10, range(1, 10), step=0)
+    search = Searcher(lambda number: 1)
+    steadied(looks, look_for=search)
+    assert search.frames == []
+
+
 def test_motion_is_sought_in_no_larger_pictures_than_the_film_has():
     small = sample("1.png", 160, 96)
     with ThreadPoolExecutor(1) as pool, Matting(weights="bshm-lite") as matting:
@@ -121,6 +214,17 @@ def test_going_on_from_a_state_is_the_same_as_never_having_stopped():
     whole = list(steady(enumerate(looks)))
     rest = list(steady(enumerate(looks[5:], 5), before=whole[4].state))
     assert all(np.array_equal(a.look.alpha, b.look.alpha) for a, b in zip(whole[5:], rest))
+
+
+@pytest.mark.parametrize("after", [6, 8, 11])
+def test_going_on_in_the_midst_of_a_search_is_the_same_too(after):
+    looks, true = walk(14, range(5, 12))
+    search = Searcher(lambda number: true[number])
+    whole = list(steady(enumerate(looks), look_for=search))
+    before = whole[after - 1].state
+    rest = list(steady(enumerate(looks[after:], after), before=before, look_for=search))
+    assert len(rest) == 14 - after and 8 in search.frames
+    assert all(np.array_equal(a.look.alpha, b.look.alpha) for a, b in zip(whole[after:], rest))
 
 
 def test_frames_of_any_loop_come_in_order_and_few_at_a_time():
@@ -176,6 +280,13 @@ def moving(number):
     ), square
 
 
+def smaller(number):
+    """The same with a smaller square."""
+    rgb, square = moving(number)
+    square[:40] = square[60:] = False
+    return np.where(square[..., None], rgb, TEXTURE[:96, :128] // 3).astype(np.uint8), square
+
+
 def test_fast_looks_at_every_second_frame_and_those_between_follow():
     matting = Counting()
     pictures = [moving(number) for number in range(21)]
@@ -184,6 +295,35 @@ def test_fast_looks_at_every_second_frame_and_those_between_follow():
     for (rgb, alpha), (picture, square) in zip(mattes, pictures):
         assert np.array_equal(rgb, picture)
         assert np.abs(alpha - square).mean() < 0.02
+
+
+class Distracted(films.Keyed):
+    """Misses everybody in some of its first looks, but nobody whom others know of."""
+
+    def __init__(self, missed):
+        self.missed, self.looked, self.searched = missed, 0, 0
+
+    def first_look(self, rgb):
+        self.looked += 1
+        look = super().first_look(rgb)
+        return look._replace(alpha=look.alpha * np.float32(self.looked not in self.missed))
+
+    def closer_look(self, look, rgb, people=None):
+        if people is None:
+            return look
+        self.searched += 1
+        return super().first_look(rgb)
+
+
+@pytest.mark.parametrize("speed", mattes.SPEEDS)
+def test_people_whom_the_first_look_misses_stay(speed):
+    pictures = [smaller(number) for number in range(31)]
+    matting = Distracted(missed=range(6, 13))
+    for (_, alpha), (_, square) in zip(
+        frames(matting, [rgb for rgb, _ in pictures], speed=speed), pictures
+    ):
+        assert alpha[square].mean() > 0.6 and alpha[~square].mean() < 0.001
+    assert matting.searched == 7
 
 
 def test_where_nothing_moves_the_network_looks_less_often():

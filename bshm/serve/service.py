@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import time
 from typing import Awaitable, Callable, TypeVar
-from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -65,7 +64,8 @@ class Service:
             origin = "null"  # a picture or a link of another page, which names no origin
         if origin is None or origin in self.settings.cors or "*" in self.settings.cors:
             return
-        if urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+        # Browsers send scheme://host:port; of what others may send, `urlsplit` raises for some.
+        if origin.partition("://")[2].lower() != request.headers.get("host", "").lower():
             raise Refusal(403, "foreign_origin", "pages of other origins are not served here")
 
     async def make(self, request: Request, read: Callable[[Fields], Wanted]) -> tuple[Wanted, Made]:

@@ -43,12 +43,12 @@ def parse(url: str) -> Target | None:
         parts = urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").rstrip(".").encode("idna").decode("ascii")
-    except (ValueError, UnicodeError):
+        path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+        query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]") if parts.query else ""
+    except ValueError:  # of half a surrogate, too, which JSON may hold
         return None
     if parts.scheme not in PORTS or not host or "@" in parts.netloc or "%" in host:
         return None
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-    query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]") if parts.query else ""
     return Target(parts.scheme, host.lower(), port or PORTS[parts.scheme], path + query)
 
 

@@ -96,7 +96,7 @@ def test_rates_are_each_keys_own(ask, tmp_path):
 
 
 def test_pages_of_other_origins_are_refused_unless_named(ask, service):
-    for origin in ("https://evil.example", "null", service.url + "0"):
+    for origin in ("https://evil.example", "null", service.url + "0", "http://[::1"):
         assert ask(service, Origin=origin).status_code == 403
     answer = ask(service, Origin=service.url)
     assert answer.status_code == 200 and "Access-Control-Allow-Origin" not in answer.headers

@@ -68,6 +68,8 @@ def test_public_addresses(ip):
         "http://example.org\\@10.0.0.1/",
         "http://[::1%25eth0]/",
         "http://[::1/",
+        "http://example.org/\ud800",  # JSON may hold half a character
+        "http://example.org/?\ud800",
         "http://" + "a" * 64 + ".org/",
         "http://example.org/" + "a" * 5000,
         "javascript:alert(1)",

@@ -20,6 +20,13 @@ def _setting(default: Any, help: str, metavar: str = "N") -> Any:
     return dataclasses.field(default=default, metadata={"help": help, "metavar": metavar})
 
 
+# Of these, 0 is not "no limit": with it, no photo would come through.
+_ABOVE_0 = (
+    *("threads", "max_body_mb", "max_pixels", "max_held_mb"),
+    *("receive_s", "fetch_s", "wait_s", "work_s", "send_s"),
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """How the service behaves. Lists are tuples; sizes have their unit in the name.
@@ -64,7 +71,7 @@ class Settings:
             value = getattr(self, field.name)
             if isinstance(value, (int, float)) and not 0 <= value < 1e9:
                 raise _wrong(field.name, "a number from 0", value)
-        for name in ("threads", "max_body_mb", "max_pixels", "max_held_mb"):
+        for name in _ABOVE_0:
             if not getattr(self, name):
                 raise _wrong(name, "a number above 0", getattr(self, name))
         if self.port > 65535:

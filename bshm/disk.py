@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import select
 import stat
 import sys
 from pathlib import Path
@@ -95,6 +96,9 @@ def _drain(file: BinaryIO, name: str, limit: int, expected: int = 0) -> bytes:
     while size <= limit and expected <= limit:
         # A read of one byte too many meets the end of a file of the expected size.
         part = file.read(max(expected - size + 1, 1 << 16))
+        if part is None:  # of a pipe that another program made non-blocking, and that is empty now
+            select.select([file], [], [])
+            continue
         if not part:
             return b"".join(parts)
         parts.append(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import sys
 from io import BytesIO, TextIOWrapper
@@ -360,6 +361,26 @@ def test_stdin(monkeypatch):
     assert "larger than the limit" in refusal(source)
     monkeypatch.setattr(sys, "stdin", None)
     assert refusal(expand(["-"])[0]) == "stdin: is closed"
+
+
+@needs_posix
+def test_a_stdin_that_does_not_block_is_waited_for(monkeypatch):
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    coming, wait = [b"pho", b"to"], select.select
+
+    def waiting(*streams):  # what is waited for comes only now
+        if coming:
+            os.write(writer, coming.pop(0))
+        else:
+            os.close(writer)
+        return wait(*streams)
+
+    monkeypatch.setattr(select, "select", waiting)
+    with open(reader) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        [source] = expand(["-"])
+        assert source.read() == b"photo"
 
 
 @needs_posix

@@ -104,7 +104,11 @@ def print_text(text: str, end: str = "\n") -> None:
         sys.stdout.write(text + end)
         return
     try:
-        write_stdout(os.fsencode(text + end))
+        data = os.fsencode(text + end)
+    except UnicodeEncodeError:  # a sign of ours, such as ×, that this locale does not have
+        data = (text + end).encode(sys.getfilesystemencoding(), "backslashreplace")
+    try:
+        write_stdout(data)
     except OutputError as error:
         if getattr(error.__cause__, "errno", 0) not in READER_LEFT_ERRNOS:
             raise

@@ -42,7 +42,7 @@ def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Rec
     """The photos that are named, and where the cutout of each goes."""
     from bshm.batch import outputs, sources
 
-    photos = sources.expand(args.photos or [_sample()], args.recursive)
+    photos = sources.expand(args.photos or [_sample(parser)], args.recursive)
     if args.output is None:
         folder, name = outputs.to_output(args.output_dir), form.stem(args.name)
         return list(outputs.plan(photos, folder, name, recipe.format, args.both, args.force))
@@ -56,13 +56,17 @@ def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Rec
         return [outputs.to_file(photos[0], path, True, matte, args.force)]
     if args.json:
         parser.error("-o - and --json both want stdout; write the picture to a file")
+    if sys.stdout is not None and sys.stdout.isatty():
+        parser.error("-o -: stdout is a terminal; pipe the picture on, or name a file")
     return [outputs.Job(photos[0], terminal.write_stdout)]
 
 
-def _sample() -> str:
+def _sample(parser: argparse.ArgumentParser) -> str:
     """The default input: in the current folder, else beside the script, for cron jobs."""
-    beside = Path(sys.argv[0]).resolve().parent / SAMPLE
-    return str(beside) if not Path(SAMPLE).exists() and beside.exists() else SAMPLE
+    for path in (SAMPLE, str(Path(sys.argv[0]).resolve().parent / SAMPLE)):
+        if os.path.exists(path):
+            return path
+    parser.error("which photo? bshm PHOTO; bshm --help tells more")
 
 
 def _run(args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe]) -> int:

@@ -45,6 +45,11 @@ def test_default_input_is_found_beside_the_script_from_any_folder(tmp_path):
     assert_whole_cutout(tmp_path / "results" / "1.png", (512, 512))
 
 
+def test_no_photo_and_no_sample_is_wrong_usage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "which photo?" in refused()
+
+
 def test_several_inputs_new_folders_and_only_paths_on_stdout(tmp_path):
     out = tmp_path / "a" / "b"
     done = bshm("-i", *PORTRAITS, "-d", out)
@@ -468,6 +473,11 @@ def test_every_command_has_its_help_and_is_documented_with_its_flags(name):
         assert name == "cut" or "bshm %s" % name in text
         for flag in set(re.findall(r"(?<![\w-])--[a-z][\w-]*", own)) - {"--help"}:
             assert flag in text, flag
+
+
+def test_help_has_signs_that_a_locale_lacks():
+    bare = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    assert b"2inch         35 \\xd7 53" in bshm("id", "--help", env=bare).stdout
 
 
 def test_help_without_a_name_is_that_of_the_whole_command():

@@ -599,6 +599,12 @@ def test_a_terminal_is_not_sent_what_names_hold(tmp_path, photos):
     assert (tmp_path / "out\x1b[2J" / "\x1b[31mred\x07\n.png").is_file()
 
 
+def test_a_terminal_is_not_sent_a_picture(photos):
+    [photo] = photos(1)
+    code, sent = on_a_terminal("-q", photo, "-o", "-")
+    assert code == 2 and "stdout is a terminal" in sent and "PNG" not in sent
+
+
 def test_libraries_that_write_to_stderr_by_themselves_are_not_heard(tmp_path):
     noise = np.random.RandomState(1).randint(0, 255, (64, 64), np.uint8)
     path = tmp_path / "x.tif"

@@ -1,5 +1,6 @@
 # The service: docker build -t bshm . && docker run --rm -p 7000:7000 --read-only bshm
 # Settings are flags after the image's name, or variables: -e BSHM_KEYS=/keys -v ./keys:/keys:ro
+# The health check asks at BSHM_PORT, so another port is said by that.
 FROM python:3.12-slim AS build
 COPY setup.py pyproject.toml README.md /src/
 COPY bshm /src/bshm

@@ -127,7 +127,8 @@ def _lines(named: str) -> Iterator[str]:
         yield from stores.lines(stores.Place(named))
         return
     try:
-        with open(named, encoding="utf-8", errors="surrogateescape") as file:
+        # Windows' editors begin a list with a byte order mark.
+        with open(named, encoding="utf-8-sig", errors="surrogateescape") as file:
             yield from file
     except (OSError, ValueError) as error:
         reason = "cannot be read: %s" % (getattr(error, "strerror", None) or error)

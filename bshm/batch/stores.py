@@ -185,7 +185,7 @@ def read(place: Place, limit: int) -> bytes:
 def lines(place: Place) -> Iterator[str]:
     """The lines of a text file, read as they are asked for. Raises InputError."""
     with _reaching(place, InputError) as (fs, path):
-        file = fs.open(path, "rt", encoding="utf-8", errors="surrogateescape")
+        file = fs.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape")
         with file:
             yield from file
 

@@ -62,7 +62,7 @@ class Keys:
         seen = (status.st_mtime_ns, status.st_size, status.st_ino)
         if seen == self._seen:
             return
-        with open(self._path, encoding="utf-8") as file:
+        with open(self._path, encoding="utf-8-sig") as file:  # with a byte order mark or without
             lines = [re.split(r"(?:^|\s)#", line)[0].strip() for line in file]
         self._hashes = [_digest(line) for line in lines if line]
         self._seen = seen

@@ -166,12 +166,13 @@ def test_a_folder_that_takes_nothing_is_told_before_the_run(bucket):
         outputs.try_folder(Place("s3://no-such-bucket/out/x.png"))
 
 
-def test_a_list_file_names_photos_one_a_line(tmp_path, memory, png):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_list_file_names_photos_one_a_line(tmp_path, memory, png, encoding):
     memory.pipe("/in/a.png", png)
     (tmp_path / "b.png").write_bytes(png)
     text = "# photos\nmemory://in/a.png\r\n\n%s\nmemory://in/none.png\n" % (tmp_path / "b.png")
-    (tmp_path / "list.txt").write_text(text, "utf-8")
-    memory.pipe("/list.txt", text.encode())
+    (tmp_path / "list.txt").write_bytes(text.encode(encoding))
+    memory.pipe("/list.txt", text.encode(encoding))
     for listed in ("@%s" % (tmp_path / "list.txt"), "@memory://list.txt"):
         first, second, third = expand([listed])
         assert (first.stem, second.path) == ("a", tmp_path / "b.png")

@@ -59,7 +59,7 @@ def test_keys_plain_or_hashed_by_either_header_and_read_again(ask, tmp_path):
 def test_a_hash_is_no_key_and_signs_of_comments_may_be_in_one(tmp_path, caplog):
     """Keys of 64 hex digits look like hashes: the log tells, since the client cannot know."""
     path, key = tmp_path / "keys", "0f" * 32
-    path.write_text("#one\nab#cd # ours\n\t#two\n%s\n" % key)
+    path.write_text("ab#cd # ours\n#one\n\t#two\n%s\n" % key, "utf-8-sig")  # as Notepad writes
     keys = Keys(str(path))
     assert keys.name("ab#cd") == hashlib.sha256(b"ab#cd").hexdigest()[:8]
     for wrong in ("ab", "two", "#one", "f0" * 32):

@@ -261,13 +261,6 @@ def test_a_matting_that_cannot_be_made_is_not_kept(photo):
             bshm.cutout(photo, weights=Path("no/such.onnx"))
 
 
-def test_the_one_line_of_the_readme_works_in_a_new_process(tmp_path, photo, expected):
-    program = "import sys, bshm\nbshm.cutout(sys.argv[1], weights='bshm-lite').save(sys.argv[2])\n"
-    run_python(program, photo, tmp_path / "cutout.png")
-    with Image.open(tmp_path / "cutout.png") as written:
-        np.testing.assert_array_equal(np.asarray(written), expected.rgba)
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_makes_its_own_and_ends(photo):
     """Freeing the parent's engine there would wait for threads that a fork does not copy."""

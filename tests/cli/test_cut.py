@@ -378,13 +378,6 @@ def test_missing_weights_and_devices_are_named(tmp_path, small):
     assert "onnxruntime-gpu" in done.stderr.decode()
 
 
-def test_output_that_cannot_be_written_is_named(tmp_path, small):
-    blocker = tmp_path / "file"
-    blocker.write_text("not a folder")
-    done = bshm("-i", small, "-d", blocker / "out", code=1)
-    assert "cannot be written" in done.stderr.decode()
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["help", "info"]])
 def test_help_that_is_not_written_is_an_error(arguments):

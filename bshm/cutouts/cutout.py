@@ -247,7 +247,8 @@ class Composite(Cutout):
     def _trimmed(self, box: Box) -> Composite:
         planes = (np.ascontiguousarray(box.of(each)) for each in (self.pixels, self.people))
         pixels, people = planes
-        return replace(self, pixels=pixels, people=people, window=self._window_of(box))
+        window, grown = self._window_of(box), (0, 0, 0, 0)  # it is not the grown frame any more
+        return replace(self, pixels=pixels, people=people, window=window, grown=grown)
 
 
 def margin(wanted: int | str, side: int) -> int:

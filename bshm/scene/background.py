@@ -221,16 +221,18 @@ def _lay_out(picture: Picture, size: tuple[int, int], fit: str) -> Picture:
         scale = min(height / rows, width / columns)
         inner = (max(1, round(rows * scale)), max(1, round(columns * scale)))
         top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-        clear = picture.alpha is None and inner != (height, width)
-        if clear:
-            picture = Picture(picture.rgb, np.full((rows, columns), 255, np.uint8))
+        inside = slice(top, top + inner[0]), slice(left, left + inner[1])
 
         def frame(plane: np.ndarray) -> np.ndarray:
             out = np.zeros((height, width, *plane.shape[2:]), np.uint8)
-            out[top : top + inner[0], left : left + inner[1]] = _resize(plane, *inner)
+            out[inside] = _resize(plane, *inner)
             return out
 
-        return _map(picture, frame)
+        if picture.alpha is not None or inner == (height, width):
+            return _map(picture, frame)
+        alpha = np.zeros((height, width), np.uint8)
+        alpha[inside] = 255
+        return Picture(frame(picture.rgb), alpha)
     # Of what is over, cover cuts half on either side.
     scale = max(height / rows, width / columns)
     high, wide = min(rows, round(height / scale)), min(columns, round(width / scale))
@@ -244,7 +246,12 @@ def _lay_out(picture: Picture, size: tuple[int, int], fit: str) -> Picture:
 
 
 def _map(picture: Picture, change: Callable[[np.ndarray], np.ndarray]) -> Picture:
-    return Picture(change(picture.rgb), None if picture.alpha is None else change(picture.alpha))
+    """A picture whose planes are changed alike; where it is transparent it has no colour."""
+    if picture.alpha is None:
+        return Picture(change(picture.rgb))
+    solid, alpha = cv2.merge([picture.alpha] * 3), change(picture.alpha)
+    weighted = change(cv2.multiply(picture.rgb, solid, scale=1 / 255))
+    return Picture(cv2.divide(weighted, cv2.merge([alpha] * 3), scale=255), alpha)
 
 
 def _resize(plane: np.ndarray, height: int, width: int) -> np.ndarray:

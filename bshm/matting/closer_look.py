@@ -11,6 +11,11 @@ from bshm.pictures import Box
 # Share of the frame: a smaller group of people gets a closer look. Also in a photo of which the
 # first look saw every pixel, for the mask network works at half of that size.
 SMALL = 0.3
+# The same for films, whose frames are smaller than photos and show people from head to foot.
+SMALL_IN_FILM = 0.55
+# Parts of a frame's side, at whose edges a film's windows begin and end: so they seldom change from
+# frame to frame, and with them what the network sees.
+FILM_GRID = 32
 MARGIN = 0.25  # share of the group's own size, added on each side
 MAX_CROPS = 4
 PERSON = 0.0005  # share of the frame: a smaller spot gets no closer look
@@ -34,10 +39,13 @@ def drop_specks(alpha: np.ndarray) -> np.ndarray:
     return np.where(keep[labels], alpha, np.float32(0))
 
 
-def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
+def find_small_people(
+    alpha: np.ndarray, shape: tuple[int, int], in_film: bool = False
+) -> list[Box]:
     """Windows of a photo of ``shape`` in which people small in the frame deserve another look.
 
     alpha: the first look, float32 ``[h, w]``. Nobody, or people as large as the frame: no boxes.
+    in_film: it is a film's frame
     """
     height, width = shape
     people = (alpha > 0.5).astype(np.uint8)
@@ -58,14 +66,28 @@ def find_small_people(alpha: np.ndarray, shape: tuple[int, int]) -> list[Box]:
             max(0, int((left - rim) * width / alpha.shape[1])),
             min(width, int((left + across + rim) * width / alpha.shape[1]) + 1),
         )
+        if in_film:
+            box = _on_grid(box, shape)
         # Joining may reach further boxes: take them all in until none overlaps.
         while any(box.overlaps(other) for other in boxes):
             for other in [other for other in boxes if box.overlaps(other)]:
                 boxes.remove(other)
                 box = box.join(other)
         boxes.append(box)
-    boxes = [box for box in boxes if box.area < SMALL * height * width]
+    small = SMALL_IN_FILM if in_film else SMALL
+    boxes = [box for box in boxes if box.area < small * height * width]
     return sorted(boxes, key=lambda box: box.area, reverse=True)[:MAX_CROPS]
+
+
+def _on_grid(box: Box, shape: tuple[int, int]) -> Box:
+    """The smallest window on the grid that holds this one."""
+    down, across = (max(1, round(side / FILM_GRID)) for side in shape)
+    return Box(
+        box.top // down * down,
+        min(shape[0], -(-box.bottom // down) * down),
+        box.left // across * across,
+        min(shape[1], -(-box.right // across) * across),
+    )
 
 
 def blend(alpha: np.ndarray, closer: np.ndarray, box: Box) -> None:

@@ -112,7 +112,7 @@ class AlphaMatting:
         return _at_working_size(rgb)
 
     def closer_look(self, look: Look, rgb: np.ndarray, people: np.ndarray | None = None) -> Look:
-        """A first look in which people who are small in the frame were looked at closer.
+        """A first look at a film's frame, in which people small in it were looked at closer.
 
         people: where they are, float32 ``[h, w]`` in 0-1, if others know more than the look
 
@@ -123,7 +123,8 @@ class AlphaMatting:
         with self._turn:
             alpha = look.alpha.copy()
             down, across = alpha.shape[0] / rgb.shape[0], alpha.shape[1] / rgb.shape[1]
-            for box, again in self._look_closer(alpha if people is None else people, rgb):
+            people = alpha if people is None else people
+            for box, again in self._look_closer(people, rgb, in_film=True):
                 box = box.scaled(down, across)
                 size = box.right - box.left, box.bottom - box.top
                 closer = cv2.resize(again.alpha, size, interpolation=cv2.INTER_AREA)
@@ -156,9 +157,11 @@ class AlphaMatting:
                 closer_look.blend(alpha, upsample(again.alpha, box.of(rgb), again.seen), box)
         return alpha
 
-    def _look_closer(self, people: np.ndarray, rgb: np.ndarray) -> Iterator[tuple[Box, Look]]:
+    def _look_closer(
+        self, people: np.ndarray, rgb: np.ndarray, in_film: bool = False
+    ) -> Iterator[tuple[Box, Look]]:
         """Windows of a photo with people who are small in the frame, and a look at each."""
-        for box in closer_look.find_small_people(people, rgb.shape[:2]):
+        for box in closer_look.find_small_people(people, rgb.shape[:2], in_film):
             with measure("forward"):
                 again = self._look(box.of(rgb))
             yield box, again

@@ -228,7 +228,7 @@ def _look_again(
     own = look.alpha
     lost = _lost(own, was)
     windows = np.zeros(own.shape, bool)
-    for box in find_small_people(lost, own.shape):
+    for box in find_small_people(lost, own.shape, in_film=True):
         box.of(windows)[...] = True
     lost &= windows
     if not lost.any():

@@ -192,6 +192,40 @@ def test_a_closer_look_finds_people_where_others_know_of_them(matting):
     assert matting.closer_look(missed, scene, elsewhere).alpha.mean() < 0.1 * found.mean()
 
 
+def test_windows_of_a_film_hold_those_of_a_photo_and_stay_while_people_move():
+    windows = []
+    for left in range(60, 90):
+        alpha = np.zeros((288, 512), np.float32)
+        alpha[40:160, left : left + 40] = alpha[30:90, left + 150 : left + 180] = 1
+        photo = find_small_people(alpha, (1080, 1920))
+        film = find_small_people(alpha, (1080, 1920), in_film=True)
+        assert len(photo) == len(film) == 2 and not film[0].overlaps(film[1])
+        for box, window in zip(photo, film):
+            assert window.join(box) == window and window.area < 2 * box.area
+            assert window.bottom <= 1080 and window.right <= 1920
+        windows.append(film)
+    changes = sum(a != b for a, b in zip(windows, windows[1:]))
+    assert changes <= 12
+
+
+def test_people_from_head_to_foot_of_a_film_get_a_closer_look():
+    alpha = np.zeros((288, 512), np.float32)
+    alpha[30:280, 200:270] = 1
+    assert find_small_people(alpha, (540, 960)) == []
+    (window,) = find_small_people(alpha, (540, 960), in_film=True)
+    assert window.top == 0 and window.bottom == 540
+    alpha[30:280, 50:450] = 1
+    assert find_small_people(alpha, (540, 960), in_film=True) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 700), (16, 16), (17, 33)])
+def test_windows_of_the_smallest_films_are_not_empty(shape):
+    alpha = np.zeros((64, 64), np.float32)
+    alpha[20:24, 20:24] = 1
+    for window in find_small_people(alpha, shape, in_film=True):
+        assert window.area > 0 and window.bottom <= shape[0] and window.right <= shape[1]
+
+
 def test_boxes_hold_separate_people_and_join_groups():
     alpha = np.zeros((500, 500), np.float32)
     assert find_small_people(alpha, (2000, 2000)) == []

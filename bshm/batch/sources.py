@@ -154,6 +154,8 @@ def _expand_one(named: str, recursive: bool, limit: int, web: Web) -> Iterable[S
 
         named = url2pathname(address.path)
     try:
+        if b"\0" in os.fsencode(named):
+            raise ValueError
         if os.path.isdir(named):
             return _folder(named, recursive, limit)
         if not os.path.lexists(named):

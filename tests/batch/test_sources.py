@@ -174,7 +174,10 @@ def test_files_that_vanish_or_change_after_listing(tmp_path):
     assert third.read() == b"changed"
 
 
-@pytest.mark.parametrize("name", ["x" * 300 + ".jpg", "nul\0byte.jpg", "", " ", "lone\ud800.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    ["x" * 300 + ".jpg", "nul\0byte.jpg", "", " ", "lone\ud800.jpg", "nul\0/*", "lone\ud800/?"],
+)
 def test_impossible_names_are_errors(name):
     [source] = expand([name])
     assert refusal(source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Callable, Tuple
 
 import cv2
 import numpy as np
@@ -16,6 +16,20 @@ def split(rgb: np.ndarray) -> list[np.ndarray]:
     """The three channels of any window of a photo."""
     # On whole rows of memory `cv2.split` takes a fraction of the time.
     return list(cv2.split(np.ascontiguousarray(rgb)))
+
+
+def resized(
+    rgb: np.ndarray, alpha: np.ndarray | None, resize: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours uint8 ``[H, W, 3]`` and alpha uint8 ``[H, W]`` of another size.
+
+    Colours are weighted by alpha: what is transparent has none, and often is black.
+    """
+    if alpha is None:
+        return resize(rgb), None
+    weighted = resize(cv2.multiply(rgb, cv2.merge([alpha] * 3), scale=1 / 255))
+    alpha = resize(alpha)
+    return cv2.divide(weighted, cv2.merge([alpha] * 3), scale=255), alpha
 
 
 def bounds(mask: np.ndarray) -> Window:

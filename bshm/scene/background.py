@@ -12,6 +12,8 @@ from typing import Callable, NamedTuple, Tuple, Union
 import cv2
 import numpy as np
 
+from bshm import planes
+
 Colour = Tuple[int, int, int, int]  # red, green, blue, alpha: 0-255
 
 FITS = ("cover", "contain", "stretch", "tile")
@@ -246,12 +248,7 @@ def _lay_out(picture: Picture, size: tuple[int, int], fit: str) -> Picture:
 
 
 def _map(picture: Picture, change: Callable[[np.ndarray], np.ndarray]) -> Picture:
-    """A picture whose planes are changed alike; where it is transparent it has no colour."""
-    if picture.alpha is None:
-        return Picture(change(picture.rgb))
-    solid, alpha = cv2.merge([picture.alpha] * 3), change(picture.alpha)
-    weighted = change(cv2.multiply(picture.rgb, solid, scale=1 / 255))
-    return Picture(cv2.divide(weighted, cv2.merge([alpha] * 3), scale=255), alpha)
+    return Picture(*planes.resized(picture.rgb, picture.alpha, change))
 
 
 def _resize(plane: np.ndarray, height: int, width: int) -> np.ndarray:

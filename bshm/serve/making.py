@@ -64,11 +64,10 @@ def _shrunk(photo: Photo, limit: int) -> Photo:
         return photo
     zoom = (limit / (height * width)) ** 0.5
     size = max(1, int(width * zoom)), max(1, int(height * zoom))
-    planes = (
-        None if plane is None else cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
-        for plane in (photo.rgb, photo.alpha)
+    rgb, alpha = planes.resized(
+        photo.rgb, photo.alpha, lambda plane: cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     )
-    return Photo(next(planes), photo.icc, next(planes))  # type: ignore[arg-type]
+    return Photo(rgb, photo.icc, alpha)
 
 
 def _behind(order: Order) -> tuple[Background | None, bytes | None]:

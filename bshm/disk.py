@@ -10,7 +10,7 @@ import select
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Iterator
 
 from bshm.errors import InputError, OutputError
 
@@ -70,6 +70,7 @@ def read(path: str, name: str, limit: int) -> bytes:
             code = "named_pipe" if stat.S_ISFIFO(status.st_mode) else "not_a_file"
             raise InputError("is %s, not a photo" % kind, name, code)
         with open(path, "rb", opener=lambda path, flags: os.open(path, flags | extra)) as file:
+            _refuse_terminal(file, name, "a photo")
             return _drain(file, name, limit, status.st_size)
     except OSError as error:
         reason = "cannot be read: %s" % (error.strerror or error)
@@ -79,26 +80,43 @@ def read(path: str, name: str, limit: int) -> bytes:
 
 def read_stdin(limit: int) -> bytes:
     """All of stdin, at most ``limit`` bytes. Raises InputError."""
+    with stdin("a photo") as file:
+        return _drain(file, "stdin", limit)
+
+
+@contextlib.contextmanager
+def stdin(kind: str) -> Iterator[BinaryIO]:
+    """stdin, to be read for a file of that kind. Raises InputError, also where reading fails."""
     if sys.stdin is None:
         raise InputError("is closed", "stdin", "unreadable")
     try:
-        return _drain(sys.stdin.buffer, "stdin", limit)
+        _refuse_terminal(sys.stdin.buffer, "stdin", kind)
+        yield sys.stdin.buffer
     except OSError as error:
         raise InputError("cannot be read: %s" % error.strerror, "stdin", "unreadable") from error
 
 
+def _refuse_terminal(file: BinaryIO, name: str, kind: str) -> None:
+    if file.isatty():
+        raise InputError("is a terminal; pipe %s in" % kind, name, "not_a_file")
+
+
+def read_some(file: BinaryIO, size: int) -> bytes:
+    """At most ``size`` bytes, as soon as there are any; none at the end."""
+    while True:
+        part = file.read(size)
+        if part is not None:
+            return part
+        select.select([file], [], [])  # another program made the pipe non-blocking; it is empty now
+
+
 def _drain(file: BinaryIO, name: str, limit: int, expected: int = 0) -> bytes:
     """All of a file, but no more than ``limit`` bytes, in one piece if the size is known."""
-    if file.isatty():
-        raise InputError("is a terminal; pipe a photo in", name, "not_a_file")
     parts: list[bytes] = []
     size = 0
     while size <= limit and expected <= limit:
         # A read of one byte too many meets the end of a file of the expected size.
-        part = file.read(max(expected - size + 1, 1 << 16))
-        if part is None:  # of a pipe that another program made non-blocking, and that is empty now
-            select.select([file], [], [])
-            continue
+        part = read_some(file, max(expected - size + 1, 1 << 16))
         if not part:
             return b"".join(parts)
         parts.append(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,6 +168,8 @@ def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
         output = os.path.join(RESULTS, stem if args.format == "png" else stem + ending)
     elif disk.scheme(output):
         parser.error("-o takes a path, got %s; films are written to this disk" % output)
+    if output == "-" and sys.stdout is not None and sys.stdout.isatty():
+        parser.error("-o -: stdout is a terminal; pipe the film on, or name a file")
     form = formats.choose(output, args.format)
     return Order(
         source,

@@ -23,7 +23,7 @@ import sys
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Callable, ContextManager, Iterator, NamedTuple
 
 from bshm import __version__, disk
 from bshm.cutouts.cutout import Composite, Cutout
@@ -257,12 +257,17 @@ def _pipe(output: str) -> Iterator[Any]:
     Raises OutputError where it breaks.
     """
     try:
-        stdout = contextlib.nullcontext(sys.stdout.buffer)
-        with stdout if output == "-" else open(output, "wb") as pipe:
+        with _stdout() if output == "-" else open(output, "wb") as pipe:
             yield _Unseekable(pipe)
             pipe.flush()
     except OSError as error:
         raise disk.not_written(Path("stdout" if output == "-" else output), error) from error
+
+
+def _stdout() -> ContextManager[Any]:
+    if sys.stdout is None:
+        raise OutputError("cannot be written: it is closed", "stdout", "not_written")
+    return contextlib.nullcontext(sys.stdout.buffer)
 
 
 class _Unseekable:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 import tempfile
 from typing import Any, BinaryIO
 
@@ -22,7 +20,8 @@ BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 def open_film(source: str) -> Film | Animation:
     """A film or an animated picture, from a path or, named ``-``, from stdin. Raises InputError."""
     if source == "-":
-        file, head = from_pipe(sys.stdin.buffer)
+        with disk.stdin("a film") as stdin:
+            file, head = from_pipe(stdin)
         return (Animation if animations.is_animation(head) else Film)(file, "stdin")
     if disk.scheme(source):
         reason = "is an address; films are read from this disk"
@@ -40,12 +39,17 @@ def open_film(source: str) -> Film | Animation:
 
 def from_pipe(pipe: BinaryIO) -> tuple[Any, bytes]:
     """A film to be read, and its first bytes."""
-    head = pipe.read(HEAD)
+    head = part = disk.read_some(pipe, HEAD)
+    while part and len(head) < HEAD:
+        part = disk.read_some(pipe, HEAD - len(head))
+        head += part
     if not (head[4:8] in BOXES or animations.is_animation(head)):
         return _Behind(head, pipe), head
     kept = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads the film closes it
-    kept.write(head)
-    shutil.copyfileobj(pipe, kept, 1 << 20)
+    part = head
+    while part:
+        kept.write(part)
+        part = disk.read_some(pipe, 1 << 20)
     kept.seek(0)
     return kept, head
 
@@ -60,4 +64,4 @@ class _Behind:
         if self._head:
             begin, self._head = self._head[:size], self._head[size:]
             return begin
-        return self._pipe.read(size)
+        return disk.read_some(self._pipe, size)

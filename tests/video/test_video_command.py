@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers import PORTRAITS, ROOT, bshm, lines, refused, sample
+from tests.helpers import COMMAND, PORTRAITS, ROOT, bshm, lines, refused, sample
 from tests.video import films
 
 pytestmark = pytest.mark.real_command
@@ -169,3 +169,29 @@ def test_what_cannot_be_is_a_line(tmp_path, monkeypatch, arguments, code, said):
     assert said in line and "word" not in line
     assert "bshm-lite" not in told  # no weights were loaded for it
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+def test_a_terminal_is_sent_no_film(clip):
+    master, terminal = os.openpty()
+    command = [*COMMAND, "video", str(clip), "-o", "-"]
+    done = subprocess.run(command, stdout=terminal, stderr=-1, timeout=120)
+    os.close(terminal)
+    os.close(master)
+    assert done.returncode == 2
+    assert lines(done.stderr)[-1].endswith(
+        "-o -: stdout is a terminal; pipe the film on, or name a file"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+@pytest.mark.parametrize(
+    "stream, said", [(0, "stdin: is closed"), (1, "stdout: cannot be written")]
+)
+def test_closed_streams_are_named(clip, stream, said):
+    def close():
+        os.close(stream)
+
+    source = "-" if stream == 0 else clip
+    done = bshm("video", source, "-o", "-", "--only-alpha", "-q", code=1, preexec_fn=close)
+    assert lines(done.stderr)[-1].startswith("bshm: " + said)

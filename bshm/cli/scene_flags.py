@@ -88,7 +88,7 @@ def read_recipes(
     scene = read_scene(args, parser)
     if scene is None:
         return [recipe]
-    from bshm.scene.background import Named, Picture
+    from bshm.scene.background import Named, Picture, fingerprint
 
     if not isinstance(scene.behind, Named):
         return [replace(recipe, scene=scene)]
@@ -97,9 +97,11 @@ def read_recipes(
         picture = pictures.read(pictures.names[0])
         scene = scene._replace(behind=Picture(picture.rgb, picture.alpha))
         return [replace(recipe, scene=scene, scene_icc=picture.icc)]
+    scenes = []
     for name in pictures.names:
-        pictures.read(name)
-    scenes = [scene._replace(behind=Named(name)) for name in pictures.names]
+        picture = pictures.read(name)
+        seen = fingerprint(Picture(picture.rgb, picture.alpha))
+        scenes.append(scene._replace(behind=Named(name, seen)))
     return [replace(recipe, scene=each, read_picture=pictures.read) for each in scenes]
 
 

@@ -6,6 +6,7 @@ somebody else reads and decodes the file, and hands a `Picture` over.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Callable, NamedTuple, Tuple, Union
 
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 from bshm import planes
+from bshm.scene import grids
 
 Colour = Tuple[int, int, int, int]  # red, green, blue, alpha: 0-255
 
@@ -38,9 +40,10 @@ class Blur(NamedTuple):
 
 
 class Named(NamedTuple):
-    """A picture that is still a file or an address."""
+    """A picture that is still a file or an address; its `fingerprint` where it was seen before."""
 
     name: str
+    seen: str = ""
 
 
 class Picture(NamedTuple):
@@ -57,6 +60,16 @@ class Flat(NamedTuple):
 
 
 Background = Union[Flat, Gradient, Blur, Named, Picture]
+
+
+def fingerprint(picture: Picture) -> str:
+    """A text that differs between pictures that look different."""
+    digest = hashlib.sha256()
+    for plane in picture:
+        if plane is not None:  # of a large picture, a small one says enough
+            small = grids.shrink(plane, (64, 64))
+            digest.update(b"%d %d" % plane.shape[:2] + small.tobytes())
+    return digest.hexdigest()
 
 
 def parse(text: str) -> Background:

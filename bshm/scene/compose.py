@@ -40,16 +40,12 @@ class Scene(NamedTuple):
 
     def fingerprint(self) -> str:
         """A word that differs between scenes that look different."""
-        digest = hashlib.sha256()
-        rest = self
+        rest, seen = self, ""
         if isinstance(self.behind, Picture):
-            rest = self._replace(behind=None)
-            for plane in self.behind:
-                if plane is not None:  # of a large picture, a small one says enough
-                    small = grids.shrink(plane, (64, 64))
-                    digest.update(b"%d %d" % plane.shape[:2] + small.tobytes())
-        digest.update(repr(rest).encode())
-        return digest.hexdigest()[:16]
+            rest, seen = self._replace(behind=None), background.fingerprint(self.behind)
+        elif isinstance(self.behind, Named) and self.behind.seen:
+            rest, seen = self._replace(behind=None), self.behind.seen
+        return hashlib.sha256((seen + repr(rest)).encode()).hexdigest()[:16]
 
 
 def wish(

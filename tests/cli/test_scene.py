@@ -81,6 +81,25 @@ def test_of_a_folder_of_backgrounds_each_photo_takes_the_next(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_of_a_folder_of_backgrounds_what_they_show_is_known_again(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("1.png", "2.png"):
+        Image.new("RGB", (30, 30), "red").save(pictures / name)
+    flags = ("-i", *PORTRAITS, "-d", tmp_path / "out", "--background", pictures)
+    bshm(*flags)
+
+    def statuses():
+        done = bshm(*flags, "--skip-existing", "--json")
+        return [json.loads(line)["status"] for line in lines(done.stdout)]
+
+    assert statuses() == ["skipped", "skipped"]
+    Image.new("RGB", (30, 30), "blue").save(pictures / "2.png")
+    assert statuses() == ["skipped", "done"]
+    (pictures / "2.png").rename(pictures / "3.png")
+    assert statuses() == ["skipped", "skipped"]
+
+
 def test_a_background_may_be_an_address_and_is_fetched_once(tmp_path, web, beach):
     data = beach.read_bytes()
     web["/pictures/beach.png"] = lambda request: request.reply(data, Content_Type="image/png")

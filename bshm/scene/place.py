@@ -13,6 +13,7 @@ from bshm.scene import shares
 
 SIDES = {"left": 0.0, "center": 0.5, "right": 1.0}
 ENDS = {"top": 0.0, "center": 0.5, "bottom": 1.0}
+BAND = 128  # pixels: rows or columns that are stretched at a time
 SCALES = (0.05, 4.0)  # of the photo's size: the least and the most
 
 
@@ -100,13 +101,38 @@ def move(plane: np.ndarray, place: Place) -> np.ndarray:
         return plane
     height, width = plane.shape[:2]
     size = max(1, round(width * place.scale)), max(1, round(height * place.scale))
-    way = cv2.INTER_AREA if place.scale < 1 else cv2.INTER_LINEAR
-    scaled = plane if place.scale == 1 else cv2.resize(plane, size, interpolation=way)
     out = np.zeros_like(plane)
     x, y = round(place.x), round(place.y)
-    rows = slice(max(y, 0), max(min(y + size[1], height), 0))
-    columns = slice(max(x, 0), max(min(x + size[0], width), 0))
-    out[rows, columns] = scaled[
-        rows.start - y : max(rows.stop - y, 0), columns.start - x : max(columns.stop - x, 0)
-    ]
+    rows = slice(max(y, 0), min(y + size[1], height))
+    columns = slice(max(x, 0), min(x + size[0], width))
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return out
+    seen = slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x)
+    if place.scale > 1:
+        out[rows, columns] = _enlarged(plane, size, seen)
+    elif place.scale == 1:
+        out[rows, columns] = plane[seen]
+    else:
+        out[rows, columns] = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)[seen]
+    return out
+
+
+def _enlarged(plane: np.ndarray, size: tuple[int, int], window: tuple[slice, slice]) -> np.ndarray:
+    """A window (rows, columns) of a plane that is made larger, ``size`` being width and height.
+
+    The whole may be 16 times the photo. So each side is stretched by itself, a band of the other
+    side at a time, which leaves of uint8 a step of 1 at most between this and the whole.
+    """
+    rows, columns = window
+    height = len(plane)
+    wide = np.zeros((height, columns.stop - columns.start, *plane.shape[2:]), plane.dtype)
+    first = int(rows.start * height / size[1]) - 1  # the rows whose mixtures are in the window
+    last = int(rows.stop * height / size[1]) + 2
+    for top in range(max(first, 0), min(last, height), BAND):
+        band = plane[top : min(top + BAND, last)]
+        wide[top : top + len(band)] = cv2.resize(band, (size[0], len(band)))[:, columns]
+    out = np.empty((rows.stop - rows.start, *wide.shape[1:]), plane.dtype)
+    for left in range(0, wide.shape[1], BAND):
+        strip = wide[:, left : left + BAND]
+        out[:, left : left + BAND] = cv2.resize(strip, (strip.shape[1], size[1]))[rows]
     return out

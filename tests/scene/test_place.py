@@ -1,5 +1,8 @@
 """Where people go, and how large."""
 
+import tracemalloc
+
+import cv2
 import numpy as np
 import pytest
 
@@ -76,3 +79,42 @@ def test_nobody_and_no_room():
     pixels = np.full((10, 10, 3), 9, np.uint8)
     assert (place.move(pixels, Place(1.0, 50, -50)) == 0).all()
     assert (place.move(pixels, Place(3.0, -10, -10)) == 9).all()
+
+
+def _moved_as_a_whole(plane, where):
+    """The photo scaled first, and then cut to the frame."""
+    height, width = plane.shape[:2]
+    size = round(width * where.scale), round(height * where.scale)
+    scaled = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)
+    shift = np.float32([[1, 0, round(where.x)], [0, 1, round(where.y)]])
+    return cv2.warpAffine(scaled, shift, (width, height), flags=cv2.INTER_NEAREST)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        Place(4.0, -900.0, -311.0),
+        Place(1.37, -40.3, 17.6),
+        Place(1.001, 0.0, -1.0),
+        Place(2.5, 200.0, 150.0),
+        Place(2.0, 1000.0, 0.0),  # out of the frame
+        Place(3.0, -2000.0, -20.0),
+        Place(1.5, -500.0, 30.0),  # its last column is the frame's first
+    ],
+)
+def test_people_who_grow_look_as_if_the_whole_photo_grew(where):
+    draw = np.random.default_rng(7)
+    rgb = draw.integers(0, 256, (211, 333, 3), np.uint8)
+    alpha = draw.random((211, 333), np.float32)
+    wanted, found = (move(rgb, where).astype(int) for move in (_moved_as_a_whole, place.move))
+    assert np.abs(found - wanted).max() <= 1
+    assert np.abs(place.move(alpha, where) - _moved_as_a_whole(alpha, where)).max() < 1e-5
+
+
+def test_people_who_grow_take_no_more_memory_than_the_frame_needs():
+    rgb = np.zeros((1000, 1500, 3), np.uint8)
+    tracemalloc.start()
+    place.move(rgb, Place(4.0, -2000.0, -1500.0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * rgb.nbytes

@@ -322,9 +322,69 @@ def test_a_service_with_keys_is_asked_again_with_one(chromium, tmp_path, files):
         chromium.get(locked.url + "/")
         choose(chromium, files[0])
         wait_for(lambda: cards(chromium, "failed"))
-        chromium.find_element(By.CSS_SELECTOR, "input[name=key]").send_keys("of-the-page")
+        chromium.find_element(By.CSS_SELECTOR, "input[name=key]").send_keys(
+            "of-the-page", Keys.ENTER
+        )
         wait_done(chromium)
         chromium.get_log("browser")  # of the refusal, which was meant
+
+
+def test_only_what_a_key_was_missing_for_is_sent_again_once_the_key_is_whole(
+    chromium, tmp_path, files
+):
+    keys = tmp_path / "keys"
+    keys.write_text("of-the-page\n")
+    with serving("--workers", 1, "--keys", keys) as locked:
+        chromium.get(locked.url + "/")
+        # Whoever types pauses after each letter, and all that is sent is counted.
+        chromium.execute_script(
+            """window.sent = 0;
+            const send = window.fetch;
+            window.fetch = (...words) => { window.sent += 1; return send(...words); };
+            window.setTimeout = (call) => { call(); return 0; };"""
+        )
+
+        def sent():
+            return chromium.execute_script("return window.sent")
+
+        choose(chromium, files[0])
+        wait_for(lambda: cards(chromium, "failed"))
+        field = chromium.find_element(By.CSS_SELECTOR, "input[name=key]")
+        field.send_keys("of-the-page")
+        assert sent() == 1
+        field.send_keys(Keys.ENTER)
+        wait_done(chromium)
+        assert sent() == 2
+        field.send_keys("s", Keys.ENTER)
+        assert sent() == 2 and cards(chromium, "done")
+        choose(chromium, files[1])
+        wait_for(lambda: cards(chromium, "failed"))
+        chromium.execute_script(
+            """arguments[0].value = "of-the-page";
+            const pasted = {inputType: "insertFromPaste", bubbles: true};
+            arguments[0].dispatchEvent(new InputEvent("input", pasted));""",
+            field,
+        )
+        wait_done(chromium, 2)
+        assert sent() == 4
+        chromium.get_log("browser")  # of the refusals, which were meant
+
+
+def test_a_picture_that_another_replaces_is_freed(page, files):
+    page.execute_script(
+        """window.held = new Set();
+        const [hold, free] = [URL.createObjectURL, URL.revokeObjectURL];
+        URL.createObjectURL = (blob) => {
+            window.held.add(hold(blob));
+            return [...window.held].at(-1);
+        };
+        URL.revokeObjectURL = (url) => { window.held.delete(url); free(url); };"""
+    )
+    page.find_element(By.CSS_SELECTOR, "input[value=picture]").click()
+    for path in files[:2]:
+        page.find_element(By.CSS_SELECTOR, "input[name=picture]").send_keys(path)
+    [held] = page.execute_script("return [...window.held]")
+    assert held in style(page, ".sample.picture", "background-image")
 
 
 def test_the_api_page_lists_every_endpoint(page, service):

@@ -18,6 +18,7 @@ class Photo {
   constructor(file) {
     this.file = file;
     this.state = "waiting"; // then working, done or failed
+    this.lacksKey = false; // failed, because the service wants another key
     this.result = null;
     this.element = find("photo").content.firstElementChild.cloneNode(true);
     translate(this.element);
@@ -83,7 +84,8 @@ class Photo {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Refused || error instanceof TypeError)) throw error;
-      this.fail(error);
+      if (error.code === "auth_failed" && wishes.key !== key) this.restart();
+      else this.fail(error);
     }
   }
 
@@ -112,13 +114,15 @@ class Photo {
   }
 
   fail(error) {
-    if (error.code === "auth_failed") find("keyField").hidden = false;
+    this.lacksKey = error.code === "auth_failed";
+    if (this.lacksKey) find("keyField").hidden = false;
     this.tell("failed", error instanceof Refused ? sayRefusal(error) : say("unreachable"));
   }
 
   restart() {
     this.abort?.abort();
     this.result = null;
+    this.lacksKey = false;
     this.tell("waiting", say("waiting"));
     run();
   }
@@ -149,7 +153,7 @@ function wishes() {
     shadow: values.shadow.checked,
     light: values.light.checked,
     crop: values.crop.checked,
-    key: values.key.value,
+    key,
   };
 }
 
@@ -212,15 +216,24 @@ let calm;
 function changed(event) {
   showWishes();
   if (event?.target.name === "picture") showPicture();
-  sessionStorage.setItem("key", form.elements.key.value);
   clearTimeout(calm);
   calm = setTimeout(() => photos.forEach((photo) => photo.restart()), CALM_MS);
 }
 
+let key = sessionStorage.getItem("key") ?? "";
+/** The key is whole: it was pasted, or Enter was pressed, or its field left. */
+function takeKey() {
+  key = form.elements.key.value;
+  sessionStorage.setItem("key", key);
+  for (const photo of photos.filter((one) => one.lacksKey)) photo.restart();
+}
+
+let sampleUrl = "";
 function showPicture() {
   const [picture] = form.elements.picture.files;
-  const sample = form.querySelector(".sample.picture");
-  if (picture) sample.style.backgroundImage = `url("${URL.createObjectURL(picture)}")`;
+  URL.revokeObjectURL(sampleUrl);
+  sampleUrl = picture ? URL.createObjectURL(picture) : "";
+  form.querySelector(".sample.picture").style.backgroundImage = picture ? `url("${sampleUrl}")` : "";
 }
 
 function makeSwatches() {
@@ -244,7 +257,11 @@ function listen() {
     add([...event.target.files]);
     event.target.value = "";
   });
-  form.addEventListener("input", changed);
+  form.addEventListener("input", (event) => {
+    if (event.target !== form.elements.key) changed(event);
+    else if (event.inputType === "insertFromPaste") takeKey();
+  });
+  form.elements.key.addEventListener("change", takeKey);
   form.addEventListener("submit", (event) => event.preventDefault());
   find("all").addEventListener("click", saveAll);
   find("clear").addEventListener("click", clear);
@@ -264,7 +281,7 @@ function listen() {
 
 document.documentElement.lang = language;
 translate(document);
-form.elements.key.value = sessionStorage.getItem("key") ?? "";
+form.elements.key.value = key;
 makeSwatches();
 showWishes();
 listen();

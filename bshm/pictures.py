@@ -55,6 +55,10 @@ class Box(NamedTuple):
             round(self.right * across),
         )
 
+    def moved(self, down: int, across: int) -> Box:
+        """The same window so many pixels farther down and to the right."""
+        return Box(self.top + down, self.bottom + down, self.left + across, self.right + across)
+
     def join(self, other: Box) -> Box:
         return Box(
             min(self.top, other.top),

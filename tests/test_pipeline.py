@@ -153,6 +153,27 @@ def test_a_cutout_goes_on_files_and_arrays_and_needs_the_photo_for_its_light(tmp
         cutout.on("red", scale=9)
 
 
+@pytest.mark.parametrize("shadow", ["cast:azimuth=120", "auto", "drop"])
+def test_a_frame_on_nothing_is_trimmed_to_the_people_and_their_shadow(shadow):
+    photo, alpha = Photo(np.full((200, 160, 3), 90, np.uint8)), np.zeros((200, 160), np.float32)
+    alpha[40:180, 60:90] = 1
+    whole = finish(photo, alpha, Recipe(scene=wish(shadow=shadow)))
+    trimmed = finish(photo, alpha, Recipe(scene=wish(shadow=shadow), crop=2))
+    left, top = whole.grown[:2]
+    seen = np.argwhere(whole.pixels[..., 3] >= 4)  # of 255: what is fainter nobody sees
+    (first, begin), (last, end) = seen.min(0), seen.max(0) + 1
+    box = Box(
+        *(min(first, 38 + top), max(last, 182 + top)),
+        *(min(begin, 58 + left), max(end, 92 + left)),
+    )
+    assert box.area > 1.2 * 144 * 34  # the shadow needs room
+    np.testing.assert_array_equal(trimmed.pixels, box.of(whole.pixels))
+    again = trimmed.crop(2)
+    np.testing.assert_array_equal(again.pixels, trimmed.pixels)
+    unshaded = finish(photo, alpha, Recipe(scene=wish(scale=1, shadow="none"), crop=2))
+    assert unshaded.pixels.shape[:2] == (144, 34)
+
+
 def test_a_trimmed_cutout_sees_its_part_of_the_photo():
     """Twice trimmed, and before a picture or the photo's own background."""
     photo = Photo(np.random.default_rng(0).integers(40, 200, (40, 40, 3)).astype(np.uint8))

@@ -143,7 +143,10 @@ class Cutout:
         return planes.box(np.ascontiguousarray(self.matte))
 
     def crop(self, wanted: int | str = 0) -> Cutout:
-        """Trimmed to its box with a margin as in a recipe; whole where nobody was found."""
+        """Trimmed to its box with a margin as in a recipe; whole where nobody was found.
+
+        On nothing, a shadow that leaves that window makes it larger.
+        """
         box = self.box
         if box is None:
             return self
@@ -151,7 +154,11 @@ class Cutout:
         top, left = max(0, box.top - around), max(0, box.left - around)
         height, width = self.matte.shape
         bottom, right = min(height, box.bottom + around), min(width, box.right + around)
-        return self._trimmed(Box(top, bottom, left, right))
+        return self._trimmed(self._with_room(Box(top, bottom, left, right)))
+
+    def _with_room(self, box: Box) -> Box:
+        """A window around the people, larger where something of theirs leaves it."""
+        return box
 
     def _trimmed(self, box: Box) -> Cutout:
         pixels = np.ascontiguousarray(box.of(self.pixels))
@@ -161,9 +168,7 @@ class Cutout:
         """Of a box in this cutout, the window of the photo."""
         if self.window is None:
             return Window(box, self.matte.shape)
-        down, across = self.window.box.top, self.window.box.left
-        moved = Box(box.top + down, box.bottom + down, box.left + across, box.right + across)
-        return Window(moved, self.window.size)
+        return Window(box.moved(self.window.box.top, self.window.box.left), self.window.size)
 
     def pil(self) -> Image:
         """A Pillow picture, RGBA or of a matte alone L, with its profile."""
@@ -219,12 +224,14 @@ class Composite(Cutout):
     pixels: uint8, RGB ``[H, W, 3]``, or straight RGBA ``[H, W, 4]`` where not all is opaque
     people: the people's matte in it, uint8 ``[H, W]``
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
+    shown: on nothing, the window that holds people and shadow; None where no shadow falls
     lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
     head: of an ID photo, where the head is in it
     """
 
     people: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+    shown: Box | None = None
     lacks_ground: bool = False
     head: Head | None = None
 
@@ -244,11 +251,15 @@ class Composite(Cutout):
         """Share of the picture that the people cover, 0-1; 0 where nobody was found."""
         return cv2.mean(self.people)[0] / 255
 
+    def _with_room(self, box: Box) -> Box:
+        return box.join(self.shown) if self.shown else box
+
     def _trimmed(self, box: Box) -> Composite:
         planes = (np.ascontiguousarray(box.of(each)) for each in (self.pixels, self.people))
         pixels, people = planes
         window, grown = self._window_of(box), (0, 0, 0, 0)  # it is not the grown frame any more
-        return replace(self, pixels=pixels, people=people, window=window, grown=grown)
+        shown = self.shown and self.shown.moved(-box.top, -box.left)
+        return replace(self, pixels=pixels, people=people, window=window, grown=grown, shown=shown)
 
 
 def margin(wanted: int | str, side: int) -> int:

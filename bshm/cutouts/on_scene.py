@@ -49,6 +49,7 @@ def put(
         icc,
         people=made.matte,
         grown=made.grown,
+        shown=made.shown,
         lacks_ground=made.lacks_ground,
     )
 

@@ -9,7 +9,9 @@ from typing import Any, Iterator, NamedTuple, TypeVar
 import cv2
 import numpy as np
 
+from bshm import planes
 from bshm.codec import given
+from bshm.pictures import Box
 from bshm.scene import background, blur, grids, light, place, shadow, tones
 from bshm.scene.background import Background, Blur, Flat, Gradient, Named, Picture
 from bshm.scene.grids import Window
@@ -94,12 +96,14 @@ class Canvas(NamedTuple):
     pixels: uint8, ``[H, W, 3]``, or ``[H, W, 4]`` of straight alpha where not all is opaque
     matte: the people in it, uint8 ``[H, W]``
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
+    shown: on nothing, the window that holds people and shadow; None where no shadow falls
     lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
     """
 
     pixels: np.ndarray
     matte: np.ndarray
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
+    shown: Box | None = None
     lacks_ground: bool = False
 
 
@@ -165,7 +169,10 @@ def apply(look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | 
         out = behind.rgb
         for tile in _tiles(alpha.shape):
             _opaque_tile(maps, tile, alpha, colours, out)
-    return Canvas(out, cv2.convertScaleAbs(alpha, alpha=255), grown)
+    shown = None
+    if behind is None and maps.gains is not None:
+        shown = planes.box(out[..., 3] > 255 * shadow.SEEN)
+    return Canvas(out, cv2.convertScaleAbs(alpha, alpha=255), grown, shown)
 
 
 Numbers = TypeVar("Numbers", bound=tuple)

@@ -38,6 +38,7 @@ FLOOR = 0.15  # of the light: what is left where no direct light comes, at opaci
 SPECK = 0.03  # of the largest person's area: what is smaller casts nothing
 FOOT = 0.07  # of the height: what comes as near to the ground stands on it
 STEEP = 0.3  # slope that a line from foot to foot may have
+SEEN = 1 / 64  # of the light: where a shadow takes no more, it has come to its end
 FARTHEST = 4.0  # heights of the frame that it grows at most on one side
 TIP = 0.7  # share of the cast shadow's opacity that is lost at its tip
 BANDS = (0.0, 0.1, 0.3, 0.6, 1.0)  # of the height, where the cast shadow's blur is reckoned
@@ -247,7 +248,7 @@ def reach(shadow: Shadow, alpha: np.ndarray) -> tuple[float, float, float, float
     room = [0 if edge.max() > 0.5 else round(cells) for edge, cells in zip(edges, far)]
     left, top, right, bottom = room
     wide = cv2.copyMakeBorder(alpha, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
-    seen = darkness(shadow, wide) > 1 / 64
+    seen = darkness(shadow, wide) > SEEN
     dark = planes.box(seen)
     if dark is None:
         return 0.0, 0.0, 0.0, 0.0

@@ -14,6 +14,7 @@ import numpy as np
 from bshm import planes, timing
 from bshm.codec.decode import decode
 from bshm.codec.encode import encode
+from bshm.cutouts.cutout import Composite
 from bshm.errors import BshmError, InputError
 from bshm.matting import AlphaMatting
 from bshm.pictures import Box, Photo
@@ -36,15 +37,21 @@ def fulfil(order: Order, matting: AlphaMatting) -> Made:
         alpha = _alpha(photo, matting, order.roi, original.rgb.shape[:2])
         people = _box(photo, alpha)
         zoom = original.rgb.shape[0] / photo.rgb.shape[0]
-        if order.crop and people:
-            photo, alpha = _cropped(photo, alpha, people, order.margin)
+        window = _around(people, order.margin) if order.crop and people else None
+        if window and not _is_cut_around_last(order, behind):
+            photo, alpha = _cropped(photo, alpha, window)
+            window = None
         scene = _scene(order, behind, _box(photo, alpha), alpha.shape)
         only_alpha = order.only_alpha and order.format != "zip"
         recipe = Recipe(only_alpha=only_alpha, scene=scene, scene_icc=icc)
         result = finish(photo, alpha, recipe)
+        pixels = result.pixels
+        beside: np.ndarray | None = photo.rgb
+        if window and isinstance(result, Composite):
+            pixels, beside = _cut_around(result, window), None
         with timing.measure("write"):
-            kind, data = _encoded(result.pixels, result.icc, order.format, photo)
-    height, width = result.pixels.shape[:2]
+            kind, data = _encoded(pixels, result.icc, order.format, beside)
+    height, width = pixels.shape[:2]
     pixels = original.rgb.shape[0] * original.rgb.shape[1]
     where = people and Box(*(round(side * zoom) for side in people))
     return Made(data, MEDIA_TYPES[kind], width, height, pixels, where, timings)
@@ -112,27 +119,50 @@ def _box(photo: Photo, alpha: np.ndarray) -> Box | None:
     return planes.box(shown)
 
 
-def _cropped(
-    photo: Photo, alpha: np.ndarray, box: Box, margin: tuple[Length, ...]
-) -> tuple[Photo, np.ndarray]:
-    """Photo and matte around the people; where a margin leaves the photo, nothing is there."""
-    height, width = box.bottom - box.top, box.right - box.left
+def _is_cut_around_last(order: Order, behind: Background | None) -> bool:
+    """Whether people get their shadow before the rest is cut off: on nothing it has to be whole.
+
+    In a frame that ends at their feet nobody would stand, and no shadow would reach farther. Where
+    people are put elsewhere in it, the frame has to be there first.
+    """
+    stays = order.share is None and order.position == (None, None)
+    shaded = order.shadow.kind != "none" and not order.only_alpha
+    return behind is None and stays and shaded
+
+
+def _around(people: Box, margin: tuple[Length, ...]) -> Box:
+    """The window of a crop, which may leave the photo."""
+    height, width = people.bottom - people.top, people.right - people.left
     sides = (height, width, height, width)
     above, after, below, before = (length.pixels(side) for length, side in zip(margin, sides))
-    top, bottom = box.top - above, box.bottom + below
-    left, right = box.left - before, box.right + after
-    high, wide = alpha.shape
+    return Box(
+        people.top - above, people.bottom + below, people.left - before, people.right + after
+    )
 
-    def cut(plane: np.ndarray) -> np.ndarray:
-        inside = plane[max(top, 0) : bottom, max(left, 0) : right]
-        over = max(-top, 0), max(bottom - high, 0), max(-left, 0), max(right - wide, 0)
-        if not any(over):
-            return np.ascontiguousarray(inside)
-        border = cv2.BORDER_REPLICATE if plane.ndim == 3 else cv2.BORDER_CONSTANT
-        return cv2.copyMakeBorder(inside, *over, border, value=0)
 
-    own = None if photo.alpha is None else cut(photo.alpha)
-    return Photo(cut(photo.rgb), photo.icc, own), cut(alpha)
+def _cropped(photo: Photo, alpha: np.ndarray, window: Box) -> tuple[Photo, np.ndarray]:
+    """Photo and matte of a window."""
+    own = None if photo.alpha is None else _window_of(photo.alpha, window)
+    rgb = _window_of(photo.rgb, window, cv2.BORDER_REPLICATE)
+    return Photo(rgb, photo.icc, own), _window_of(alpha, window)
+
+
+def _cut_around(made: Composite, window: Box) -> np.ndarray:
+    """A window of the photo in what was made of it, larger where the shadow leaves it."""
+    left, top = made.grown[:2]
+    window = window.moved(top, left)
+    return _window_of(made.pixels, window.join(made.shown) if made.shown else window)
+
+
+def _window_of(plane: np.ndarray, window: Box, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
+    """What a window shows of a plane; beside it is nothing, or what the border makes of it."""
+    top, bottom, left, right = window
+    high, wide = plane.shape[:2]
+    inside = plane[max(top, 0) : bottom, max(left, 0) : right]
+    over = max(-top, 0), max(bottom - high, 0), max(-left, 0), max(right - wide, 0)
+    if not any(over):
+        return np.ascontiguousarray(inside)
+    return cv2.copyMakeBorder(inside, *over, border, value=0)
 
 
 def _scene(
@@ -153,8 +183,10 @@ def _scene(
     return None if scene == Scene(light=order.light) else scene
 
 
-def _encoded(pixels: np.ndarray, icc: bytes | None, wanted: str, photo: Photo) -> tuple[str, bytes]:
-    """The format and the file."""
+def _encoded(
+    pixels: np.ndarray, icc: bytes | None, wanted: str, photo: np.ndarray | None
+) -> tuple[str, bytes]:
+    """The format and the file. ``photo`` is the colours of the same frame, if there are any."""
     opaque = pixels.ndim == 3 and pixels.shape[2] == 3
     kind = wanted
     if wanted == "auto":
@@ -165,8 +197,9 @@ def _encoded(pixels: np.ndarray, icc: bytes | None, wanted: str, photo: Photo) -
         return kind, encode(pixels, kind, icc)
     matte = np.ascontiguousarray(pixels[..., 3])
     colours = pixels
-    if photo.rgb.shape[:2] == matte.shape:  # beside the people, so that no black edge is encoded
-        colours = np.where((matte == 0)[..., None], _rgba(photo.rgb), pixels)
+    if photo is not None and photo.shape[:2] == matte.shape:
+        # Beside the people, so that no black edge is encoded.
+        colours = np.where((matte == 0)[..., None], _rgba(photo), pixels)
     colours[..., 3] = 255
     file = BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

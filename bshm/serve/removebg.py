@@ -66,7 +66,7 @@ FIELDS = {
     "type_level": "none leaves out the header X-Type",
     "format": "auto (JPEG where nothing is transparent, else PNG), png, jpg, webp, zip",
     "roi": "where people are looked for: x1 y1 x2 y2, in px or %",
-    "crop": "true cuts the result around the people",
+    "crop": "true cuts the result around the people and, on nothing, their shadow",
     "crop_margin": "then, how far from them: one, two or four lengths in px or %",
     "scale": "size of the people, of the frame's: 10% to 100%",
     "position": "where the people go: original, center, x% or x% y%",

@@ -24,11 +24,14 @@ from training.fuse import photos_of
 
 PLANES = {"rgb": (0, 3), "front": (3, 3), "alpha": (6, 1), "weight": (7, 1)}  # offset, channels
 # How often a photo is drawn, by the set it is from: balances portraits, street and everything else.
-DRAWN = {"eg": 1.8, "ccp": 1.0, "mix": 1.6, "sup": 0.8}
+DRAWN = {"eg": 2.2, "ccp": 1.0, "mix": 1.6, "sup": 0.8}
 # The same, for the tenth of a set with the softest edges: long, curly and flying hair.
 HAIRY = 2.0
+# The same, for photos that the network gets wrong: as many times as often as their error is that of
+# their set's median photo, within these bounds.
+HARD = (0.5, 3.0)
 # How often somebody is given a thing, and how often of these it is held: else it lies apart.
-THINGS, HELD = 0.35, 0.75
+THINGS, HELD = 0.5, 0.8
 DRAWN_THINGS = 0.5  # share of the things that are drawn; the others were cut out of photos
 EMPTY = 0.04  # how often nobody is there at all
 # Size of a thing as a share of the person's, both as square roots of areas.
@@ -46,6 +49,8 @@ class Pack:
         self.records = json.loads((folder / "index.json").read_text())
         self.file = os.open(folder / "pixels.bin", os.O_RDONLY)
         self.things = sorted((folder / "carried").glob("*.png"))
+        hard = folder / "hard.json"  # of `training.hard`, if it has run
+        self.errors: dict[str, float] = json.loads(hard.read_text()) if hard.exists() else {}
 
     def plane(self, index: int, name: str, level: int = 0) -> np.ndarray:
         start, height, width = self.records[index]["levels"][level]
@@ -66,7 +71,7 @@ class Pack:
         ]
 
     def chances(self, people: list[int]) -> np.ndarray:
-        """How often each of these photos is drawn, 1 in all; see DRAWN and HAIRY."""
+        """How often each of these photos is drawn, 1 in all; see DRAWN, HAIRY and HARD."""
         records = [self.records[index] for index in people]
         kinds = np.array([record["kind"] for record in records])
         softness = np.array([record["softness"] for record in records])
@@ -75,6 +80,12 @@ class Pack:
             chances[(kinds == kind) & (softness >= np.quantile(softness[kinds == kind], 0.9))] *= (
                 HAIRY
             )
+        if self.errors:
+            errors = np.array([self.errors[record["name"]] for record in records])
+            for kind in np.unique(kinds):
+                these = kinds == kind
+                factors = np.clip(errors[these] / np.median(errors[these]), *HARD)
+                chances[these] *= factors / factors.mean()  # sets stay in balance
         return chances / chances.sum()
 
     def backgrounds(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import cv2
@@ -12,6 +13,7 @@ if sys.version_info < (3, 10):
     pytest.skip("training/ is for Python 3.10 and newer", allow_module_level=True)
 
 from training import carried, split
+from training.data import Pack
 from training.fuse import GUESS, fuse
 
 GUESSED = pytest.approx(GUESS / 255, abs=0.01)
@@ -148,3 +150,17 @@ def test_one_picture_under_two_names_is_never_on_both_sides(album):
         album(inside[3], 2), album(outside[1], 3),
     ]  # fmt: skip
     assert split.held_out(photos) == {inside[1], inside[2], inside[3]}
+
+
+def test_photos_that_the_network_gets_wrong_are_drawn_more_often(tmp_path):
+    errors = {"sup-a": 0.1, "sup-b": 0.1, "sup-c": 0.3, "sup-d": 0.01, "eg-a": 0.02}
+    records = [{"name": name, "kind": name.split("-")[0], "softness": 0} for name in errors]
+    (tmp_path / "index.json").write_text(json.dumps(records))
+    (tmp_path / "pixels.bin").touch()
+    evenly = Pack(tmp_path).chances(range(5))
+    (tmp_path / "hard.json").write_text(json.dumps(errors))
+    chances = Pack(tmp_path).chances(range(5))
+
+    assert chances[2] == pytest.approx(3 * chances[0])
+    assert chances[3] == pytest.approx(0.5 * chances[0])
+    assert chances[4] == pytest.approx(evenly[4])  # its set is drawn as often as before

@@ -25,8 +25,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent.parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "e98d6e626de86b43c73f555cbf6e7bf0a825d8af58f89aea6ad1875bfedc726e",
-    "bshm-lite.pb": "e782fd057ac3d4d86da40647991fc9106ff4436421ec05e1ed8ec1662cd327f7",
+    "bshm-lite.onnx": "4843b4c04e012ffafeb229e1bee7dcdde0de3c543b70da3bf81717ecff6e1e96",
+    "bshm-lite.pb": "5b86e3bc56acf0dd28672e42c7bfa24e213012784372626b5155efc131a6f779",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

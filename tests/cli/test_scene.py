@@ -156,7 +156,7 @@ def test_a_shadow_that_needs_ground_says_so_of_a_bust(tmp_path, cutout, shadow, 
     made = np.asarray(Image.open(tmp_path / "made.png"))
     said = [line for line in lines(done.stderr) if "no shadow falls" in line]
     assert len(said) == says
-    assert (made[..., 3] == cutout[..., 3]).all() == (shadow != "auto")
+    assert np.array_equal(made[..., 3], cutout[..., 3]) == (shadow != "auto")
     quiet = bshm("-q", "-i", PORTRAITS[0], "-o", tmp_path / "made.png", "--shadow", shadow)
     assert not quiet.stderr
 

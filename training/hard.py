@@ -20,7 +20,9 @@ import torch.nn.functional as F
 
 from training.average import weights
 from training.data import Pack
+from training.losses import soft_iou
 from training.networks import BSHM
+from training.train import has_bfloat16
 
 SIDE = 288  # pixels: a square photo's side where the mask network sees it
 CELL = 32
@@ -30,16 +32,16 @@ def error(model: BSHM, rgb: np.ndarray, alpha: np.ndarray, weight: np.ndarray) -
     """1 - soft IoU. rgb uint8 [H, W, 3]; target and its weight uint8 [H, W]."""
     scale = SIDE / math.sqrt(rgb.shape[0] * rgb.shape[1])
     size = tuple(max(1, round(side * scale / CELL)) * CELL for side in rgb.shape[1::-1])
-    shrink = lambda plane: cv2.resize(plane, size, interpolation=cv2.INTER_AREA)  # noqa: E731
-    photo = torch.from_numpy(shrink(rgb).transpose(2, 0, 1)[None].astype(np.float32))
-    photo = photo.contiguous(memory_format=torch.channels_last)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+
+    def plane(pixels: np.ndarray) -> torch.Tensor:
+        pixels = np.atleast_3d(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+        return torch.from_numpy(pixels.transpose(2, 0, 1)[None].astype(np.float32))
+
+    photo = plane(rgb).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
         mask = model.mpn(photo).float().softmax(1)[:, 1:]
-    mask = F.interpolate(mask, size=size[::-1], mode="bilinear", align_corners=False)[0, 0].numpy()
-    target, known = shrink(alpha) / np.float32(255), shrink(weight) / np.float32(255)
-    shared = (np.minimum(mask, target) * known).sum()
-    either = (np.maximum(mask, target) * known).sum()
-    return float(1 - (shared + 1) / (either + 1))
+    mask = F.interpolate(mask, size=size[::-1], mode="bilinear", align_corners=False)
+    return float(1 - soft_iou(mask, plane(alpha) / 255, plane(weight) / 255))
 
 
 def main() -> None:

@@ -14,11 +14,15 @@ def mask_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     entropy = -(both * log).sum(1, keepdim=True)
     prob = log.exp()
     far = (prob - both).abs().mean(1, keepdim=True)
-    person = prob[:, 1:]
-    shared = (torch.minimum(person, target) * weight).sum((1, 2, 3))
-    either = (torch.maximum(person, target) * weight).sum((1, 2, 3))
-    iou = 1 - (shared + 1) / (either + 1)
-    return ((entropy + far) * weight).mean() + 0.3 * iou.mean()
+    miss = 1 - soft_iou(prob[:, 1:], target, weight)
+    return ((entropy + far) * weight).mean() + 0.3 * miss.mean()
+
+
+def soft_iou(mask: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """What two soft masks share of what either holds, where it is known: [B]."""
+    shared = (torch.minimum(mask, target) * weight).sum((1, 2, 3))
+    either = (torch.maximum(mask, target) * weight).sum((1, 2, 3))
+    return (shared + 1) / (either + 1)
 
 
 def unify_loss(coarse: Tensor, fine: Tensor, degraded: Tensor, accurate: Tensor) -> Tensor:

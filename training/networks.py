@@ -293,8 +293,6 @@ class MRN(nn.Module):
         photo = (photo - MEAN) / SCALE
         half = self.enter(photo)
         fine = self.down(half)
-        # After what needs no mask: ONNX Runtime goes the other way round, and then holds none of
-        # it while the masks are made.
         prior = 2 * mask - 1
         quarter = self.join(torch.cat([fine, prior], 1))
         eighth = self.coarse(quarter)

@@ -23,7 +23,6 @@ size; the edges are drawn from the frame's own pixels afterwards, so nothing sme
 from __future__ import annotations
 
 import functools
-from functools import partial
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Tuple
 
 import cv2
@@ -184,7 +183,7 @@ def _settle(
             raise ValueError("a frame without a look that resembles none beside it")
         own = see(frame.tag).alpha
     if own is not None and was is not None and look_for is not None:
-        own, was = _look_again(Look(own, frame.seen), was, partial(look_for, frame.tag))
+        own, was = _look_again(Look(own, frame.seen), was, functools.partial(look_for, frame.tag))
     elif own is None and was is not None and will is not None:
         # They will be looked for there; until then they are believed to be here.
         lost = _lost(will[0], was)

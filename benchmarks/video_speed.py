@@ -8,8 +8,8 @@ background is a picture, which also lights the person. Frames a second are all f
 time, from the start of the process to its end; processor time is that of all threads, and says more
 on a machine that does other work. Memory is the largest resident set of the process.
 The hour is one of small frames, three a second, with a stand-in for the network, so that it ends.
-`--memory --real` takes the real network and 1080p, where a frame stays for 24 seconds: two hours of
-sound have more packets than an hour of film with its sound.
+`--memory --real` takes the real network, and the same 300 frames in a minute and in 100 minutes:
+these have as many packets of sound as an hour of film has with its pictures, 30 a second.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import tempfile
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import av
 import cv2
@@ -79,7 +79,7 @@ def run(command: list[str]) -> tuple[float, float, float]:
     return time.perf_counter() - begun, spent, usage.ru_maxrss / 1024
 
 
-def command(source: Path, output: Path, *flags: str) -> list[str]:
+def command(source: str | Path, output: str | Path, *flags: str) -> list[str]:
     return [sys.executable, "-m", "bshm", "video", str(source), "-o", str(output), "-q", *flags]
 
 
@@ -95,23 +95,37 @@ def speed(folder: Path, count: int) -> None:
             print("| %s | %s | %.2f | %.0f ms | %.0f |" % row, flush=True)
 
 
-def memory(folder: Path, real: bool) -> None:
+def memory(folder: Path) -> None:
+    """An hour of frames against a minute of them, with a stand-in for the network."""
+    stand_in = STAND_IN.replace("time.sleep(0.01)", "").replace("part_frames=5, ", "")
+    lengths = [(180, Fraction(3)), (10800, Fraction(3))]
+    compare(folder, (128, 96), lengths, lambda *paths: [sys.executable, "-c", stand_in, *paths])
+
+
+def memory_real(folder: Path) -> None:
+    """The whole command: frames of a minute against the same of 100."""
+    flags = ("--speed", "fast", "--background", "white")
+    for size in ((640, 360), (1920, 1080)):
+        lengths = [(300, Fraction(5)), (300, Fraction(1, 20))]
+        compare(folder, size, lengths, lambda *paths: command(*paths[:2], *flags))
+
+
+def compare(
+    folder: Path,
+    size: tuple[int, int],
+    lengths: list[tuple[int, Fraction]],
+    line: Callable[..., list[str]],
+) -> None:
+    """Memory that films of some lengths, as frames and frames a second, take."""
+    source, output = str(folder / "in.mp4"), str(folder / "out.mp4")
     found = []
-    size: tuple[int, int] = (1920, 1080) if real else (128, 96)
-    rate = Fraction(1, 24) if real else Fraction(3)
-    for count in (30, 300) if real else (180, 10800):
-        source, output = folder / "in.mp4", folder / "out.mp4"
-        write(source, sway(*size, count), size, rate)
-        if real:
-            one = command(source, output, "--speed", "fast", "--background", "white")
-        else:
-            stand_in = STAND_IN.replace("time.sleep(0.01)", "").replace("part_frames=5", "")
-            one = [sys.executable, "-c", stand_in, str(source), str(output), "white"]
-        seconds, _, mib = run(one)
+    for count, rate in lengths:
+        write(Path(source), sway(*size, count), size, rate)
+        seconds, _, mib = run(line(source, output, "white"))
         found.append(mib)
-        row = count, count / rate, mib, seconds
-        print("%6d frames, %4.0f s of film: %.1f MiB in %.0f s" % row)
-    print("%+.1f %%" % (100 * (found[1] / found[0] - 1)))
+        row = (*size, count, count / rate, mib, seconds)
+        print("%d×%d, %6d frames, %4.0f s of film: %.1f MiB in %.0f s" % row, flush=True)
+    print("%+.1f %%" % (100 * (found[1] / found[0] - 1)), flush=True)
 
 
 def main() -> None:
@@ -122,7 +136,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if args.memory:
-            memory(Path(folder), args.real)
+            (memory_real if args.real else memory)(Path(folder))
         else:
             speed(Path(folder), args.frames)
 

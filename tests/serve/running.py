@@ -64,7 +64,10 @@ class Service:
             return error.code, error.read().decode()
 
     def wait_until_ready(self):
-        wait_for(lambda: self.get("/readyz")[0] == 200)
+        try:
+            wait_for(lambda: self.get("/readyz")[0] == 200)
+        except (AssertionError, OSError) as error:
+            raise AssertionError("not ready:\n" + "".join(self.lines)) from error
         return self
 
     def metric(self, name):

@@ -99,6 +99,7 @@ def run_all(
     recipe: Recipe | Sequence[Recipe],
     skip_existing: bool = False,
     stop_if_asked: Callable[[], None] = lambda: None,
+    when_matted: Callable[[], None] = lambda: None,
 ) -> None:
     """Do every job and report each result, in order, from the calling thread.
 
@@ -108,6 +109,8 @@ def run_all(
     nothing is to be matted; whoever loads it closes it. A photo that fails is reported and the
     others go on; but after one that failed because the disk is full, the run ends, and the rest is
     not reported.
+    ``when_matted`` is called once after the last photo is matted, while it is finished and written:
+    what `load_matting` took can go.
     ``stop_if_asked`` is called now and then; when it raises, what is being written is finished and
     reported before that goes on.
 
@@ -156,6 +159,7 @@ def run_all(
                 report_first()
             if disk_is_full:
                 break
+        when_matted()
         while writes:
             report_first()
         stop_if_asked()

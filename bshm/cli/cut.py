@@ -80,7 +80,10 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe]) -> in
 
     with contextlib.ExitStack() as stack, signals.terminable() as stop_if_asked:
         try:
-            run_all(jobs, load_matting, report.tell, recipes, args.skip_existing, stop_if_asked)
+            run_all(
+                jobs, load_matting, report.tell, recipes,
+                args.skip_existing, stop_if_asked, when_matted=stack.close,
+            )  # fmt: skip
             report.bar.close()
         except KeyboardInterrupt:
             report.bar.close()

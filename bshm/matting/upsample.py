@@ -58,15 +58,13 @@ def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None
     if (rows, cols) == (height, width):
         return alpha
 
-    out = np.zeros((height, width), np.float32)
-    low, high = _extremes(alpha, REACH)
-    soft = (high > 0) & (low < 1)
+    soft, trust = _soft(alpha)
     if soft.any():
         if small is None or small.shape[:2] != (rows, cols):
             small = cv2.resize(rgb, (cols, rows), interpolation=cv2.INTER_AREA)
-        haze, edge = EDGE_RANGE
-        trust = np.clip((high - low - haze) / np.float32(edge - haze), 0, 1)
         planes = _colour_lines(alpha, small, trust)
+    del trust
+    out = np.zeros((height, width), np.float32)
     down = min(max(1, TILE[0] * rows // height), TILE_CELLS[0])
     across = min(max(1, TILE[1] * cols // width), TILE_CELLS[1])
     strips = _strips(cols, across, width)
@@ -82,6 +80,17 @@ def upsample(alpha: np.ndarray, rgb: np.ndarray, small: np.ndarray | None = None
             elif alpha[row.first, column.first] == 1:
                 out[tile] = 1
     return out
+
+
+def _soft(alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where an edge is within reach, and how far each pixel may follow the photo, 0-1."""
+    low, high = _extremes(alpha, REACH)
+    soft = (high > 0) & (low < 1)
+    haze, edge = EDGE_RANGE
+    high -= low
+    high -= np.float32(haze)
+    high /= np.float32(edge - haze)
+    return soft, np.clip(high, 0, 1, out=high)
 
 
 def _extremes(alpha: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -100,6 +109,7 @@ def _colour_lines(alpha: np.ndarray, small: np.ndarray, trust: np.ndarray) -> np
     planes[3] = alpha
     low, high = _extremes(alpha, 1)
     edge = (high > 0) & (low < 1)
+    del low, high
     rim = (HALO, HALO, HALO, HALO, cv2.BORDER_REPLICATE)
     alpha, small, trust = (cv2.copyMakeBorder(a, *rim) for a in (alpha, small, trust))
     inner = np.s_[HALO:-HALO, HALO:-HALO]

@@ -101,6 +101,7 @@ class OnnxEngine(Engine):
 
     def close(self) -> None:
         self._session = None
+        _give_back_memory()
 
 
 def _start(path: str, device: str, threads: int) -> tuple[Any, str, str]:

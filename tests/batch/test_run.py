@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from functools import partial
 
@@ -187,6 +188,19 @@ def test_interrupted_what_is_being_written_is_finished_and_reported(
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert 1 <= len(written) <= 3
     assert [result.job.output.name for result in results] == written
+
+
+def test_what_was_loaded_can_go_while_the_last_photo_is_written(photos):
+    matting, may_go, waited = Everybody(), threading.Event(), []
+    *first, last = [outputs.Job(source, len) for source in expand([str(photos(3))])]
+    last = last._replace(write=lambda data: waited.append(may_go.wait(60)))
+
+    def let_go():
+        assert len(matting.seen) == 3
+        may_go.set()
+
+    run_all([*first, last], lambda: matting, lambda result: None, Recipe(), when_matted=let_go)
+    assert waited == [True]
 
 
 def test_one_by_one_and_overlapped_jobs_end_the_same(tmp_path, photos):

@@ -62,7 +62,7 @@ class Animation:
                     yield Frame(rgb, None if alpha.min() == 255 else alpha, pts, duration)
                 pts += duration
         except (OSError, ValueError, SyntaxError) as error:
-            self.faults.append("reading stops after %d frames: %s" % (count, root_cause(error)))
+            self.faults.append("reading stops after %d frames: it is cut off or damaged" % count)
             if not count:
                 raise InputError("no frame of it can be read", self.name, "damaged") from error
 

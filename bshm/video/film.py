@@ -17,6 +17,7 @@ second chance: it is read and written in one go (`stream`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import sys
@@ -118,6 +119,9 @@ def check(order: Order) -> None:
         reason = "%s cannot be streamed: webm, mov and mp4 can" % order.form.name
         raise OutputError(reason, order.output, "not_streamable")
     if not order.flows_out:
+        if order.form.container and os.path.isdir(order.output):
+            error = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            raise disk.not_written(Path(order.output), error)
         _keep_inputs(order)
         if not order.may_replace_foreign:
             own.check(order.output, order.form)
@@ -149,8 +153,12 @@ def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected
                 else:
                     _make_pngs(order, film, parts, pictures, tell)
             # Frames and scenery are gone by now, and their memory does for the packets' times.
-            notes = join(order, film, parts) if form.container else left_out(film.tracks, form)
-            made = Made(parts.frames, resumed, film.faults, [*film.notes, *maker.notes, *notes])
+            if form.container:
+                faults, notes = join(order, film, parts)
+            else:
+                faults, notes = [], left_out(film.tracks, form)
+            notes = [*film.notes, *maker.notes, *notes]
+            made = Made(parts.frames, resumed, [*film.faults, *faults], notes)
             parts.remove()
             return made
         finally:
@@ -247,7 +255,8 @@ def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: T
         container.close()
         if not order.flows_out:
             own.mark(file, form.name)
-    return Made(done, 0, film.faults, [*film.notes, *maker.notes, *tracks.notes])
+    notes = [*film.notes, *maker.notes, *tracks.notes]
+    return Made(done, 0, [*film.faults, *tracks.faults], notes)
 
 
 @contextlib.contextmanager

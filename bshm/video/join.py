@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 LARGEST_SCALE = 10**7  # units a second: beyond, durations would not fit into 32 bits
 
 
-def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
-    """Write the output of all parts; lines about what is not as in the source.
+def join(order: Order, film: Film | Animation, parts: Parts) -> tuple[list[str], list[str]]:
+    """Write the output of all parts.
+
+    Returns lines about sound that could not be read, and about what is not as in the source.
 
     The film is closed: of an hour, its index takes as much memory as all the rest of this.
     """
     if order.form.rewrites:
         rewrite(order, film, parts)
-        return tracks.left_out(film.tracks, order.form)
+        return [], tracks.left_out(film.tracks, order.form)
     has_tracks = bool(film.tracks)
     film.close()
     whole = parts.folder / ("whole" + order.form.ending)
@@ -64,7 +66,7 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> list[str]:
         if source:
             source.close()
     _publish(whole, order.output)
-    return route.notes
+    return route.faults, route.notes
 
 
 def _clock(form: Format, time_base: Fraction, tracks: list[Any]) -> dict[str, str]:

@@ -66,10 +66,11 @@ class Film:
             raise InputError(
                 "is not a film that can be read: %s" % root_cause(error), name, "not_a_film"
             ) from error
-        if not self._container.streams.video:
+        moving = [one for one in self._container.streams.video if not _is_cover(one)]
+        if not moving:
             self.close()
             raise InputError("has no picture, only sound", name, "not_a_film")
-        self._video = self._container.streams.video[0]
+        self._video = moving[0]
         self.tracks: list[Any] = tracks.of(self._container)
         self.time_base = Fraction(self._video.time_base or 1)
         self.rate: Fraction | None = self._video.average_rate or self._video.guessed_rate
@@ -249,6 +250,11 @@ class Film:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether it is one still picture that belongs to the sound."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def _tag(stream: Any, name: str) -> str:

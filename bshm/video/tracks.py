@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any, Iterator
 
 import av
 
 from bshm.video.formats import Format
 
+SILENCE = 4800  # bytes: whole samples of up to eight channels, however wide
+LAYOUTS = {1: "mono", 2: "stereo"}  # of sound that does not name its channels
+
 
 class Tracks:
     """All tracks of a film beside its picture, in an output container.
 
     Packets are copied as they are, with their own timestamps. Only sound that the container does
-    not take is encoded anew; what it takes in no form is left out. ``notes`` says so, in lines.
+    not take is encoded anew; what it takes in no form is left out. ``notes`` says so, in lines,
+    and ``faults``, after :meth:`finish`, what of the sound could not be read to be encoded.
     """
 
     def __init__(self, tracks: list[Any], out: Any, form: Format) -> None:
         self.notes: list[str] = []
+        self.faults: list[str] = []
+        self._broken = 0
         self._out = out
         self._routes: dict[int, _Route] = {}
         for track in tracks:
             name = track.codec_context.codec.canonical_name if track.codec_context else "data"
-            if name in out.supported_codecs:
+            if name in out.supported_codecs and _takes(form.container, track, name):
                 self._routes[track.index] = _Route(out.add_stream_from_template(track), False)
             elif track.type == "audio":
                 self.notes.append("sound: %s has no %s: encoded anew" % (form.name, name))
                 rate = 48000 if form.sound == "libopus" else track.rate
-                stream = out.add_stream(form.sound, rate=rate, layout=track.layout.name)
+                layout = LAYOUTS.get(track.channels, track.layout.name)
+                stream = out.add_stream(form.sound, rate=rate, layout=layout)
                 self._routes[track.index] = _Route(stream, True)
             else:
                 self.notes.append("subtitles: %s has no %s: left out" % (form.name, name))
@@ -38,14 +46,22 @@ class Tracks:
         if route is None:
             return
         if not route.encodes:
+            packet.duration = packet.duration or route.step(packet.pts)
             packet.stream = route.stream
             self._out.mux(packet)
             return
-        for frame in packet.decode():
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            self._broken += 1
+            return
+        for frame in frames:
             self._out.mux(route.stream.encode(frame))
 
     def finish(self) -> None:
         """What encoders still hold."""
+        if self._broken:
+            self.faults.append("damaged packets of its sound: %d" % self._broken)
         for route in self._routes.values():
             if route.encodes:
                 self._out.mux(route.stream.encode(None))
@@ -54,6 +70,35 @@ class Tracks:
 class _Route:
     def __init__(self, stream: Any, encodes: bool) -> None:
         self.stream, self.encodes = stream, encodes
+        self._last: int | None = None
+
+    def step(self, pts: int | None) -> int:
+        """How long a packet of sound lasts that does not say so: as long as the one before.
+
+        Without it, MOV and MP4 end with the last but one.
+        """
+        step = pts - self._last if pts is not None and self._last is not None else 0
+        self._last = pts
+        return max(0, step) if self.stream.type == "audio" else 0
+
+
+def _takes(container: str, track: Any, name: str) -> bool:
+    """Whether a container takes a track's packets as they are: tried, in memory.
+
+    Muxers list codecs that they then refuse: Opus in MOV, PCM of unnamed channels in MP4.
+    """
+    try:
+        with av.open(io.BytesIO(), "w", format=container) as trial:
+            stream = trial.add_stream_from_template(track)
+            trial.start_encoding()
+            if name.startswith("pcm_"):  # refused only at the end, and only if there is some
+                packet = av.Packet(bytes(SILENCE))
+                packet.stream, packet.time_base = stream, track.time_base
+                packet.pts = packet.dts = 0
+                trial.mux(packet)
+    except av.error.FFmpegError:
+        return False
+    return True
 
 
 def of(container: Any) -> list[Any]:

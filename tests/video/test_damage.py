@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from bshm.errors import InputError
+from bshm.errors import InputError, OutputError
 from tests.video import films
 
 
@@ -43,6 +43,49 @@ def test_a_short_film_that_is_whole(tmp_path, ending, sound, steps):
     source = tmp_path / ("in." + ending)
     films.write(source, 5, steps, sound=sound)
     assert films.make(source, tmp_path / "out.mp4").faults == []
+
+
+@pytest.mark.parametrize("output", ["out.webm", "out.mp4"])
+def test_sound_that_is_wrong_in_the_midst(tmp_path, output):
+    """Copied it is as it was; encoded anew without what cannot be decoded."""
+    source = tmp_path / "in.mp4"
+    films.write(source, 60, sound="aac")
+    with av.open(str(source)) as film:
+        packets = [packet for packet in film.demux(audio=0) if packet.size]
+        at = packets[len(packets) // 2].pos, packets[len(packets) // 2].size
+    data = bytearray(source.read_bytes())
+    data[at[0] : at[0] + at[1]] = b"\xff" * at[1]
+    source.write_bytes(bytes(data))
+    made = films.make(source, tmp_path / output)
+    assert made.frames == 60 == len(films.read(tmp_path / output).frames)
+    if output == "out.webm":
+        assert made.faults == ["damaged packets of its sound: 1"]
+        assert len(films.sounds(tmp_path / output)[1]) > 2 * 48000
+
+
+def test_the_cover_of_a_song_is_no_film(tmp_path):
+    with av.open(str(tmp_path / "song.mp3"), "w") as out:
+        track = out.add_stream("libmp3lame", rate=48000, layout="mono")
+        cover = out.add_stream("png", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "rgb24"
+        cover.disposition = av.stream.Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(films.picture(0, 64, 64), format="rgb24")
+        out.mux(cover.encode(frame))
+        out.mux(cover.encode(None))
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 48000), np.int16), "s16", "mono")
+        tone.rate = 48000
+        out.mux(track.encode(tone))
+        out.mux(track.encode(None))
+    with pytest.raises(InputError, match="only sound"):
+        films.make(tmp_path / "song.mp3", tmp_path / "out.mp4")
+
+
+def test_a_folder_is_refused_before_the_film_is_made(tmp_path):
+    films.write(tmp_path / "in.mp4", 5)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(OutputError, match="folder"):
+        films.make(tmp_path / "in.mp4", tmp_path / "out", name="webm")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out"]
 
 
 def test_bytes_that_are_wrong_in_the_midst(tmp_path):

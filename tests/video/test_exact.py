@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -91,6 +93,49 @@ def test_sound_is_copied_to_the_sample(tmp_path, source, codec, output):
     assert np.array_equal(wave, same_wave)
     first = films.read(tmp_path / source).times[0], films.read(tmp_path / output).times[0]
     assert same_start - first[1] == start - first[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "codec", "output"),
+    [
+        ("in.mkv", "libopus", "out.mov"),
+        ("in.mkv", "flac", "out.mov"),
+        ("in.mkv", "pcm_s24le", "out.mp4"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_sound_that_the_format_only_says_it_takes_is_encoded_anew(
+    tmp_path, source, codec, output, streamed
+):
+    films.write(tmp_path / source, 30, sound=codec, layout="stereo")
+    if streamed:
+        os.mkfifo(tmp_path / output)
+        made = _through_pipe(tmp_path / source, tmp_path / output, tmp_path / ("file" + output))
+    else:
+        made = films.make(tmp_path / source, tmp_path / output)
+    name = codec.replace("lib", "")
+    assert made.notes == ["sound: %s has no %s: encoded anew" % (output[4:], name)]
+    written = tmp_path / (("file" if streamed else "") + output)
+    assert len(films.read(written).frames) == 30
+    _, wave, _ = films.sounds(written)
+    assert len(wave) == pytest.approx(2 * 30 / 25 * 48000, abs=6000)  # of both channels
+
+
+def _through_pipe(source, pipe, copy):
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(lambda: copy.write_bytes(pipe.read_bytes()))
+        made = films.make(source, pipe)
+        assert copying.result(60)
+    return made
+
+
+def test_the_last_packet_of_sound_is_kept_where_its_length_is_not_said(tmp_path):
+    films.write(tmp_path / "in.mkv", 30, sound="alac")
+    films.make(tmp_path / "in.mkv", tmp_path / "out.mov")
+    before, wave, _ = films.sounds(tmp_path / "in.mkv")
+    after, same_wave, _ = films.sounds(tmp_path / "out.mov")
+    assert [data for data, _ in after] == [data for data, _ in before]
+    assert np.array_equal(wave, same_wave)
 
 
 def test_sound_that_the_format_does_not_take_is_encoded_anew_in_sync(tmp_path):

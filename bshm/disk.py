@@ -134,8 +134,7 @@ def write_atomic(path: Path, data: bytes | mmap) -> None:
     """
     try:
         target = os.path.realpath(str(path))
-        if os.path.isdir(target):
-            raise IsADirectoryError(errno.EISDIR, "")
+        refuse_folder(path)
         if takes_a_stream(str(path)):
             with open(str(path), "wb") as file:
                 file.write(data)
@@ -149,6 +148,12 @@ def write_atomic(path: Path, data: bytes | mmap) -> None:
                     raise
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
         raise not_written(path, error) from error
+
+
+def refuse_folder(path: Path) -> None:
+    """Raise OutputError where a folder is in the place of a file that is to be written."""
+    if os.path.isdir(str(path)):
+        raise not_written(path, IsADirectoryError(errno.EISDIR, ""))
 
 
 def not_written(path: Path, error: Exception) -> OutputError:

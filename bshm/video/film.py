@@ -17,7 +17,6 @@ second chance: it is read and written in one go (`stream`).
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import sys
@@ -119,9 +118,8 @@ def check(order: Order) -> None:
         reason = "%s cannot be streamed: webm, mov and mp4 can" % order.form.name
         raise OutputError(reason, order.output, "not_streamable")
     if not order.flows_out:
-        if order.form.container and os.path.isdir(order.output):
-            error = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-            raise disk.not_written(Path(order.output), error)
+        if order.form.container:
+            disk.refuse_folder(Path(order.output))
         _keep_inputs(order)
         if not order.may_replace_foreign:
             own.check(order.output, order.form)

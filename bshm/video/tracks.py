@@ -17,13 +17,11 @@ class Tracks:
     """All tracks of a film beside its picture, in an output container.
 
     Packets are copied as they are, with their own timestamps. Only sound that the container does
-    not take is encoded anew; what it takes in no form is left out. ``notes`` says so, in lines,
-    and ``faults``, after :meth:`finish`, what of the sound could not be read to be encoded.
+    not take is encoded anew; what it takes in no form is left out. ``notes`` says so, in lines.
     """
 
     def __init__(self, tracks: list[Any], out: Any, form: Format) -> None:
         self.notes: list[str] = []
-        self.faults: list[str] = []
         self._broken = 0
         self._out = out
         self._routes: dict[int, _Route] = {}
@@ -39,6 +37,11 @@ class Tracks:
                 self._routes[track.index] = _Route(stream, True)
             else:
                 self.notes.append("subtitles: %s has no %s: left out" % (form.name, name))
+
+    @property
+    def faults(self) -> list[str]:
+        """Lines about what of the sound could not be read, so far, to be encoded anew."""
+        return ["damaged packets of its sound: %d" % self._broken] if self._broken else []
 
     def mux(self, packet: Any) -> None:
         """One packet of the film's sound or subtitles."""
@@ -60,8 +63,6 @@ class Tracks:
 
     def finish(self) -> None:
         """What encoders still hold."""
-        if self._broken:
-            self.faults.append("damaged packets of its sound: %d" % self._broken)
         for route in self._routes.values():
             if route.encodes:
                 self._out.mux(route.stream.encode(None))

@@ -83,9 +83,9 @@ def once(photo: Path) -> None:
     for steps in (first, again):
         picture = decode(photo.read_bytes(), photo.name)
         took("decode the JPEG", steps)
-        look = matting.first_look(picture.rgb)
+        sight = matting.see(picture.rgb)
         took("forward", steps)
-        alpha = matting.second_look(look, picture.rgb)
+        alpha = sight.alpha(picture.rgb)
         took("refine", steps)
         cutout = finish(picture, alpha, Recipe())
         took("edge colours", steps)

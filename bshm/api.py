@@ -51,7 +51,7 @@ class Matting(AlphaMatting):
         with self._turn:
             with measure("read"):
                 photo = given.decoded(image, name, recipe.max_pixels)
-            return finish(photo, self._alpha(photo.rgb), recipe)
+            return finish(photo, self._see(photo.rgb).alpha(photo.rgb), recipe)
 
 
 def cutout(

@@ -1,8 +1,8 @@
 """Jobs: one in sequence (`do_one`), or many that overlap (`run_all`). Both take the same steps.
 
 Of many, URLs are fetched by several threads, for they wait on the network; files are read, and all
-photos decoded, by one, matted by the caller's, finished, encoded and written by one more. Every
-queue is bounded, so memory does not grow with the number of photos.
+photos decoded, by one, shown to the network by the caller's, made into cutouts, encoded and written
+by one more. Every queue is bounded, so memory does not grow with the number of photos.
 """
 
 from __future__ import annotations
@@ -23,19 +23,17 @@ from bshm.batch.sources import OWN_CUTOUT, Kind
 from bshm.codec.decode import decode
 from bshm.cutouts.cutout import Composite, Cutout
 from bshm.errors import BshmError
-from bshm.matting import AlphaMatting
+from bshm.matting import AlphaMatting, Sight
 from bshm.pictures import Box, Photo
 from bshm.pipeline import Recipe
 from bshm.timing import Timings, collect, measure
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from bshm.idphoto.head import Head
 
 FETCH_AHEAD = 8  # photos that are looked up; of those, URLs are held or under way
 DECODE_AHEAD = 2  # photos that are decoded: the one at work and the next
-WRITE_BEHIND = 1  # matted photos that wait to be written while the next is matted
+WRITE_BEHIND = 1  # photos that wait to be made and written while the network sees the next
 PATIENCE_S = 0.5  # seconds of one wait, after which signals are looked for
 
 log = logging.getLogger("bshm")
@@ -86,7 +84,7 @@ def do_one(job: Job, matting: AlphaMatting, recipe: Recipe, skip_existing: bool 
         known = task.early_result(OverwriteGuard([job]), skip_existing)
         if known:
             return known
-        task.matte(task.decode(task.read()), matting)
+        task.see(task.decode(task.read()), matting)
         return task.write()
     except Exception as error:
         return task.failed(error)
@@ -99,7 +97,7 @@ def run_all(
     recipe: Recipe | Sequence[Recipe],
     skip_existing: bool = False,
     stop_if_asked: Callable[[], None] = lambda: None,
-    when_matted: Callable[[], None] = lambda: None,
+    when_seen: Callable[[], None] = lambda: None,
 ) -> None:
     """Do every job and report each result, in order, from the calling thread.
 
@@ -109,7 +107,7 @@ def run_all(
     nothing is to be matted; whoever loads it closes it. A photo that fails is reported and the
     others go on; but after one that failed because the disk is full, the run ends, and the rest is
     not reported.
-    ``when_matted`` is called once after the last photo is matted, while it is finished and written:
+    ``when_seen`` is called once the network has seen the last photo, while it is made and written:
     what `load_matting` took can go.
     ``stop_if_asked`` is called now and then; when it raises, what is being written is finished and
     reported before that goes on.
@@ -154,12 +152,12 @@ def run_all(
                     stop_if_asked()
                     while writes and writes[0].done():
                         report_first()
-                writes.append(_matte(task, photo, matting, writer))
+                writes.append(_see(task, photo, matting, writer))
             while len(writes) > WRITE_BEHIND:
                 report_first()
             if disk_is_full:
                 break
-        when_matted()
+        when_seen()
         while writes:
             report_first()
         stop_if_asked()
@@ -176,12 +174,12 @@ def _wait_for_any(*futures: Future) -> None:
     wait(futures, PATIENCE_S, FIRST_COMPLETED)
 
 
-def _matte(
+def _see(
     task: _Task, photo: Future[Photo], matting: AlphaMatting, writer: ThreadPoolExecutor
 ) -> Future[Result]:
-    """Matte one photo here and leave the rest to the writer."""
+    """Show one photo to the network here and leave the rest to the writer."""
     try:
-        task.matte(photo.result(), matting)
+        task.see(photo.result(), matting)
     except Exception as error:  # logged by `failed`
         return writer.submit(lambda known: known, task.failed(error))
     return writer.submit(task.write)
@@ -195,8 +193,8 @@ class _Task:
         self.timings: Timings = {}
         self.mark = self.matte_mark = ""  # what the outputs are to say of their photo
         self.width = self.height = 0
-        # A photo and its alpha on the way to `write`, which takes them out: they may be large.
-        self.matted: list[tuple[Photo, np.ndarray]] = []
+        # A photo on the way to `write`, which takes it out: it may be large.
+        self.seen: list[tuple[Photo, Sight]] = []
 
     def early_result(self, guard: OverwriteGuard, skip_existing: bool) -> Result | None:
         """The result where the photo is not even read: refused, or done by an earlier run."""
@@ -221,17 +219,17 @@ class _Task:
         self.height, self.width = photo.rgb.shape[:2]
         return photo
 
-    def matte(self, photo: Photo, matting: AlphaMatting) -> None:
+    def see(self, photo: Photo, matting: AlphaMatting) -> None:
         with collect(self.timings):
-            self.matted.append((photo, matting.alpha(photo.rgb)))
+            self.seen.append((photo, matting.see(photo.rgb)))
 
     def _finish(self) -> Cutout:
-        photo, alpha = self.matted.pop()
+        photo, sight = self.seen.pop()
         with collect(self.timings):
-            return pipeline.finish(photo, alpha, self.recipe)
+            return pipeline.finish(photo, sight.alpha(photo.rgb), self.recipe)
 
     def write(self) -> Result:
-        """Finish what was matted, encode and write it; the result either way."""
+        """Finish what was seen, encode and write it; the result either way."""
         try:
             cutout = self._finish()
             with collect(self.timings), measure("write"):

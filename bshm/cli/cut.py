@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe]) -> in
         try:
             run_all(
                 jobs, load_matting, report.tell, recipes,
-                args.skip_existing, stop_if_asked, when_matted=stack.close,
+                args.skip_existing, stop_if_asked, when_seen=stack.close,
             )  # fmt: skip
             report.bar.close()
         except KeyboardInterrupt:

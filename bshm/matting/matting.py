@@ -41,6 +41,25 @@ class Look(NamedTuple):
     seen: np.ndarray
 
 
+class Sight(NamedTuple):
+    """All that the network tells of a photo; the network can go before its `alpha` is made.
+
+    whole: the look at the whole photo
+    closer: windows in which people are small in the frame, and a look at each
+    """
+
+    whole: Look
+    closer: list[tuple[Box, Look]]
+
+    def alpha(self, rgb: np.ndarray) -> np.ndarray:
+        """Alpha at the size of the photo ``[H, W, 3]``, with its edges: float32 ``[H, W]``."""
+        with measure("refine"):
+            alpha = upsample(self.whole.alpha, rgb, self.whole.seen)
+            for box, look in self.closer:
+                closer_look.blend(alpha, upsample(look.alpha, box.of(rgb), look.seen), box)
+        return alpha
+
+
 class AlphaMatting:
     """Alpha of photos. Safe to call from any number of threads; a context manager.
 
@@ -94,13 +113,18 @@ class AlphaMatting:
         the engine fails, and WeightsError where the graph turns out to be none for matting.
         """
         with self._turn:
-            return self._alpha(rgb)
+            return self._see(rgb).alpha(rgb)
 
-    def _alpha(self, rgb: np.ndarray) -> np.ndarray:
-        return self._second_look(self._first_look(rgb), rgb)
+    def see(self, rgb: np.ndarray) -> Sight:
+        """The network's part of `alpha`, whose other part is :meth:`Sight.alpha`.
+
+        Takes and raises the same.
+        """
+        with self._turn:
+            return self._see(rgb)
 
     def first_look(self, rgb: np.ndarray) -> Look:
-        """What the network makes of a whole photo, at its working size: the first step of `alpha`.
+        """What the network makes of a whole photo, at its working size.
 
         Takes and raises the same as :meth:`alpha`.
         """
@@ -136,26 +160,14 @@ class AlphaMatting:
         with self._turn, measure("refine"):
             return upsample(look.alpha, rgb, look.seen)
 
-    def second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
-        """The second step of `alpha`: look closer at small people, bring edges to full size.
-
-        Takes the photo, returns and raises the same as :meth:`alpha`.
-        """
-        with self._turn:
-            return self._second_look(look, rgb)
-
     def _first_look(self, rgb: np.ndarray) -> Look:
         _check(rgb)
         with measure("forward"):
             return self._look(rgb)
 
-    def _second_look(self, look: Look, rgb: np.ndarray) -> np.ndarray:
-        with measure("refine"):
-            alpha = upsample(look.alpha, rgb, look.seen)
-        for box, again in self._look_closer(look.alpha, rgb):
-            with measure("refine"):
-                closer_look.blend(alpha, upsample(again.alpha, box.of(rgb), again.seen), box)
-        return alpha
+    def _see(self, rgb: np.ndarray) -> Sight:
+        whole = self._first_look(rgb)
+        return Sight(whole, list(self._look_closer(whole.alpha, rgb)))
 
     def _look_closer(
         self, people: np.ndarray, rgb: np.ndarray, in_film: bool = False

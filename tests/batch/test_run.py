@@ -24,13 +24,18 @@ from bshm.pipeline import Recipe
 class Everybody:
     """A stand-in for Matting that takes all for people, and counts the photos still held."""
 
+    value = 1
+
     def __init__(self):
         self.seen, self.most_held = [], 0
 
-    def alpha(self, rgb):
+    def see(self, rgb):
         self.seen.append(weakref.ref(rgb))
         self.most_held = max(self.most_held, sum(ref() is not None for ref in self.seen))
-        return np.ones(rgb.shape[:2], np.float32)
+        return self
+
+    def alpha(self, rgb):
+        return np.full(rgb.shape[:2], self.value, np.float32)
 
     def close(self):
         pass
@@ -64,7 +69,7 @@ def photos(tmp_path):
     return make
 
 
-def test_photos_are_let_go_once_they_are_matted(tmp_path, photos):
+def test_photos_are_let_go_once_they_are_made(tmp_path, photos):
     matting = Everybody()
     results = run(expand([str(photos(40))]), tmp_path / "out", matting)
     assert statuses(results) == ["done"] * 40
@@ -106,9 +111,9 @@ def test_few_files_are_held_before_their_turn(tmp_path, photos):
     ahead = []
 
     class Counting(Everybody):
-        def alpha(self, rgb):
+        def see(self, rgb):
             ahead.append(len(read) - len(self.seen))
-            return super().alpha(rgb)
+            return super().see(rgb)
 
     def reading(source):
         read.append(source)
@@ -123,7 +128,7 @@ def test_few_files_are_held_before_their_turn(tmp_path, photos):
     assert max(ahead) <= 1 + running.DECODE_AHEAD
 
 
-@pytest.mark.parametrize("stage", ["read", "matte", "write"])
+@pytest.mark.parametrize("stage", ["read", "see", "refine", "write"])
 @pytest.mark.parametrize("fault", [MemoryError(), cv2.error("(-4) Insufficient memory")])
 def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypatch, stage, fault):
     def failing(call):
@@ -138,7 +143,8 @@ def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypa
     calls, everybody = [], Everybody()
     owner, name = {
         "read": (running, "decode"),
-        "matte": (everybody, "alpha"),
+        "see": (everybody, "see"),
+        "refine": (everybody, "alpha"),
         "write": (cutout, "encode"),
     }[stage]
     monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
@@ -149,13 +155,15 @@ def test_photo_too_large_for_this_machine_fails_alone(tmp_path, photos, monkeypa
 
 def test_what_nobody_foresaw_ends_one_photo_and_names_it(tmp_path, photos):
     class Odd(Everybody):
-        def alpha(self, rgb):
+        value = 0
+
+        def see(self, rgb):
             self.seen.append(rgb)
             if len(self.seen) == 2:
                 raise IndexError("index 3 is out of bounds")
             if len(self.seen) == 3:
                 raise DeviceError("the graph failed", code="forward_failed")
-            return np.zeros(rgb.shape[:2], np.float32)
+            return self
 
     folder = photos(4)
     results = run(expand([str(folder)]), tmp_path / "out", Odd())
@@ -199,7 +207,7 @@ def test_what_was_loaded_can_go_while_the_last_photo_is_written(photos):
         assert len(matting.seen) == 3
         may_go.set()
 
-    run_all([*first, last], lambda: matting, lambda result: None, Recipe(), when_matted=let_go)
+    run_all([*first, last], lambda: matting, lambda result: None, Recipe(), when_seen=let_go)
     assert waited == [True]
 
 
@@ -207,10 +215,10 @@ def test_one_by_one_and_overlapped_jobs_end_the_same(tmp_path, photos):
     """A mixture of all that may become of a photo, done both ways."""
 
     class Failing(Everybody):
-        def alpha(self, rgb):
+        def see(self, rgb):
             if rgb.shape[:2] == (3, 3):
                 raise DeviceError("the graph failed", code="forward_failed")
-            return super().alpha(rgb)
+            return super().see(rgb)
 
     def outcome(result):
         fields = result.error and (str(result.error), result.error.code)

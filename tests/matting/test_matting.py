@@ -172,7 +172,7 @@ def test_a_closer_look_has_the_size_of_the_first_and_the_people_of_the_second(ma
     closer = matting.closer_look(first, scene)
     assert closer.alpha.shape == before.shape and closer.seen is first.seen
     assert np.array_equal(first.alpha, before)
-    second = matting.second_look(first, scene)
+    second = matting.see(scene).alpha(scene)
     far, near = (np.abs(matting.enlarge(one, scene) - second).mean() for one in (first, closer))
     assert near < 0.5 * far, (near, far)
     large = sample("2.png")
@@ -260,13 +260,17 @@ def test_closed_once_or_twice_it_says_so():
 
 
 @pytest.mark.parametrize("size", [(600, 500), (1200, 1400)])
-def test_alpha_is_its_two_looks(matting, size):
-    """Also where somebody small in the frame gets a closer look, in the second."""
+def test_what_is_seen_needs_no_network_to_become_alpha(size):
+    """Also where somebody small in the frame gets a closer look."""
     photo = np.full((*size, 3), 90, np.uint8)
     person = cv2.resize(sample("1.png"), (240, 300), interpolation=cv2.INTER_AREA)
     photo[-300:, 100:340] = person
-    look = matting.first_look(photo)
-    before = look.alpha.copy()
+    with Matting(weights="bshm-lite") as matting:
+        expected = matting.alpha(photo)
+        sight = matting.see(photo)
+        look = matting.first_look(photo)
     assert look.seen.shape == (*working_size(*size), 3) == (*look.alpha.shape, 3)
-    assert np.array_equal(matting.second_look(look, photo), matting.alpha(photo))
-    assert np.array_equal(look.alpha, before)
+    assert np.array_equal(sight.whole.alpha, look.alpha)
+    assert len(sight.closer) == (size[0] > 1000)
+    for _ in range(2):  # the first time changes nothing in it
+        assert np.array_equal(sight.alpha(photo), expected)

@@ -150,7 +150,7 @@ def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture |
 
 def apply(look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None) -> Canvas:
     """The person on ``behind``, whose pixels may be overwritten."""
-    alpha, colours = place.move(alpha, look.place), place.move(colours, look.place)
+    alpha, colours = place.move_person(alpha, colours, look.place)
     grown = (0, 0, 0, 0)
     if behind is None:
         grown = _margins(look.shadow, alpha)

@@ -95,6 +95,29 @@ def _along(
     return anchor * (1 - scale)
 
 
+def move_person(
+    alpha: np.ndarray, colours: np.ndarray, place: Place
+) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha float32 ``[H, W]`` and colours uint8 ``[H, W, 3]`` at their place.
+
+    Colours are weighted by alpha: where nobody is they are black, and light clothes would get a
+    dark rim.
+    """
+    if place.scale == 1:
+        return move(alpha, place), move(colours, place)
+    weighted = np.empty(colours.shape, np.uint16)
+    for top in range(0, len(alpha), BAND):
+        band = slice(top, top + BAND)
+        weighted[band] = cv2.merge([alpha[band] * 256] * 3) * colours[band]
+    alpha, weighted = move(alpha, place), move(weighted, place)
+    out = np.empty_like(colours)
+    for top in range(0, len(alpha), BAND):
+        band = slice(top, top + BAND)
+        share = cv2.merge([np.maximum(alpha[band], 1 / 256) * 256] * 3)
+        out[band] = cv2.divide(weighted[band].astype(np.float32), share, dtype=cv2.CV_8U)
+    return alpha, out
+
+
 def move(plane: np.ndarray, place: Place) -> np.ndarray:
     """A photo or a matte at its place, in a frame of its own size; 0 beside it."""
     if place == Place():

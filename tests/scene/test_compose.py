@@ -151,6 +151,17 @@ def test_placed_people_and_their_shadows_go_together():
     assert 248 <= feet < 262  # the shadow is just under the feet, in row 250
 
 
+@pytest.mark.parametrize("scale", [0.3, 0.75, 1.5])
+def test_somebody_in_white_who_is_scaled_gets_no_dark_rim(scale):
+    """Colours are 0 where nobody is: nothing of that may be mixed into the edge."""
+    alpha = np.zeros((200, 200), np.float32)
+    cv2.circle(alpha, (100, 100), 60, 1.0, -1, cv2.LINE_AA)
+    colours = np.where(alpha[..., None] > 0, 255, 0).astype(np.uint8).repeat(3, 2)
+    scene = Scene(background.parse("white"), scale=scale)
+    pixels = compose.compose(scene, np.full_like(colours, 90), alpha, colours).pixels
+    assert pixels.min() >= 254
+
+
 def test_a_look_estimated_once_may_be_applied_to_other_frames():
     rgb, alpha, own, behind = _person()
     scene = Scene(background.Picture(behind[:, ::-1].copy()), shadow=Wish())

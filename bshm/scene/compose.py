@@ -134,16 +134,20 @@ def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture |
     """The numbers of a look. ``behind`` as `paint` makes it."""
     where = place.estimate(alpha, scene.position, scale=scene.scale)
     thumb = _thumb(alpha)
-    near = None if behind is None else grids.shrink(behind.rgb, grids.grid_size(*alpha.shape))
+    near = cover = None
+    if behind is not None:
+        size = grids.grid_size(*alpha.shape)
+        near = grids.shrink(behind.rgb, size)
+        cover = None if behind.alpha is None else grids.shrink(behind.alpha, size)
     lit = light.Light()
     strength = scene.light
     if strength is None:
         strength = 0.0 if isinstance(scene.behind, PLAIN) else 1.0
     if near is not None and strength and not isinstance(scene.behind, Blur):
-        lit = light.fit(rgb, thumb, near, strength)
+        lit = light.fit(rgb, thumb, near, strength, cover)
     if scene.shadow.kind == "none":
         return Look(where, lit, shadow.Shadow())
-    opaque = near if behind is not None and behind.alpha is None else None
+    opaque = near if cover is None else None
     there = place.move(thumb, _scaled(where, alpha))
     return Look(where, lit, shadow.estimate(scene.shadow, there, lit, opaque))
 

@@ -40,6 +40,7 @@ ACROSS = (0.25, 0.15)  # EV between left and right, and between top and bottom
 # from the other on it is right. Of photos it was trained on, 7 % are made worse so.
 SMALL, LARGE = 8.0, 11.0
 FEW = 0.01  # of the pixels: what is less tells nothing
+SOLID = 0.95  # of a pixel: what is less is a mixture
 GREY = -4.2  # of `Probe.saturation`: below, the photo is black and white, and stays so
 DEEPEST = 0.12  # of coded values: a background whose darkest is brighter holds nothing black
 WRAP = 0.35  # of what a brighter background adds at the person's very edge
@@ -89,7 +90,7 @@ def probe(rgb: np.ndarray, weight: np.ndarray | None = None) -> Probe:
         weight = np.ones(rgb.shape[:2], np.float32)
     else:
         weight = grids.shrink(np.asarray(weight, np.float32), size)
-        weight = np.where(weight > 0.95, weight, 0)  # mixed pixels tell of the person
+        weight = np.where(weight > SOLID, weight, 0)  # mixed pixels tell of the person
     if weight.sum() < FEW * weight.size:
         return Probe()
     linear = tones.to_linear(rgb)
@@ -120,11 +121,19 @@ def parse(value: str | float | None) -> float | None:
     return 0.0 if word == "off" else shares.parse(word, "auto, off or a light", (0, 1))
 
 
-def fit(rgb: np.ndarray, alpha: np.ndarray, behind: np.ndarray, strength: float = 1.0) -> Light:
+def fit(
+    rgb: np.ndarray,
+    alpha: np.ndarray,
+    behind: np.ndarray,
+    strength: float = 1.0,
+    cover: np.ndarray | None = None,
+) -> Light:
     """What turns the person of a photo to the light of a scene.
 
     rgb: the photo, uint8 ``[H, W, 3]``; alpha: its matte in 0-1, of any size; behind: the scene,
-        uint8 RGB of any size; strength: 0-1
+        uint8 RGB of any size; strength: 0-1; cover: its alpha, uint8, where it is not opaque
+
+    What is transparent in the scene sheds no light, and a scene of little else none at all.
 
     Sides come from the probes; exposure, white balance and the like from a network that sees more
     than means, or from the probes, too, where the photo has too little background or person for it.
@@ -132,11 +141,17 @@ def fit(rgb: np.ndarray, alpha: np.ndarray, behind: np.ndarray, strength: float 
     size = measured(rgb.shape)
     rgb, alpha = grids.shrink(rgb, size), grids.shrink(alpha, size)
     behind = grids.shrink(behind, measured(behind.shape))
+    shown: np.ndarray = np.ones(behind.shape[:2], np.float32)
+    if cover is not None:
+        shown = grids.shrink(cover, shown.shape) / np.float32(255)
+    there = behind[shown > SOLID]
+    if len(there) < FEW * shown.size:
+        return Light()
     old = probe(rgb, 1 - alpha)
-    light = estimate(old, probe(behind))
+    light = estimate(old, probe(behind, shown))
     free, person = rgb[alpha < 0.05], rgb[alpha > 0.9]
     if min(len(free), len(person)) > FEW * alpha.size:
-        told = _keep_grey(between(free, behind.reshape(-1, 3), person), old)
+        told = _keep_grey(between(free, there, person), old)
         light = told._replace(right=light.right, top=light.top, wrap=light.wrap)
     return _scaled(light, strength)
 

@@ -134,7 +134,10 @@ def glide(before: Mood | None, now: Mood, seconds: float) -> Mood:
 
 def _thumb(picture: Picture | None) -> Picture | None:
     """As much of a background as tells its light."""
-    return picture and Picture(grids.shrink(picture.rgb, PROBED), picture.alpha)
+    if picture is None:
+        return None
+    alpha = None if picture.alpha is None else grids.shrink(picture.alpha, PROBED)
+    return Picture(grids.shrink(picture.rgb, PROBED), alpha)
 
 
 def _on_black(rgba: np.ndarray) -> np.ndarray:

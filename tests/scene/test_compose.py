@@ -63,6 +63,29 @@ def test_clear_colours_leave_a_picture_with_alpha():
     assert np.abs(over_white - wanted).max() < 1.6
 
 
+@pytest.mark.parametrize("shape", [(100, 400), (300, 130)])
+def test_what_a_background_leaves_open_sheds_no_light(shape):
+    """A bright picture lights people up, whether it fills the frame or only a part of it."""
+    rgb, alpha, _own, _ = _person()
+    bright = cv2.resize(np.full((9, 9, 3), (250, 240, 225), np.uint8), shape[::-1])
+    bright[::7] = 180
+    fits = {fit: Scene(background.Picture(bright), fit=fit) for fit in ("stretch", "contain")}
+    painted = {fit: compose.paint(scene, rgb, alpha) for fit, scene in fits.items()}
+    assert painted["contain"].alpha.min() == 0
+    full, part = (
+        compose.estimate(scene, rgb, alpha, painted[fit]).light for fit, scene in fits.items()
+    )
+    assert full.exposure > 0.2 and part.exposure == pytest.approx(full.exposure, abs=0.05)
+
+
+def test_a_background_of_next_to_nothing_sheds_no_light():
+    rgb, alpha, _own, behind = _person()
+    cover = np.zeros(alpha.shape, np.uint8)
+    cover[:9, :9] = 255
+    scene = Scene(background.Picture(behind, cover), light=1.0)
+    assert compose.estimate(scene, rgb, alpha, compose.paint(scene, rgb, alpha)).light == Light()
+
+
 def test_on_nothing_the_shadow_is_in_the_alpha_and_the_frame_grows_for_it():
     _rgb, alpha, own, _ = _person()
     low = _compose(None, shadow=Wish("cast", azimuth=270.0, elevation=20.0))

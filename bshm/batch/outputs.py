@@ -121,7 +121,8 @@ def plan(
     numbers: dict[str, int] = {}
     for source in sources:
         place = folder / source.parent
-        key = folded(os.path.join(str(place), source.stem))
+        # By the name and not by the photo's: all of them may be called the same.
+        key = folded(str(place / _fill(name + ENDINGS[format][0], source.stem)))
         number = numbers.get(key, 1)
         while True:
             counted = name + ("-%d" % number if number > 1 else "")

@@ -88,6 +88,28 @@ def test_outputs_tell_nobody_where_their_photos_were(tmp_path):
     assert marks.is_own(job.output)
 
 
+class CountedSet(set):
+    """A set that counts how often it was asked."""
+
+    asked = 0
+
+    def __contains__(self, name):
+        self.asked += 1
+        return super().__contains__(name)
+
+
+@pytest.mark.parametrize("name", ["{stem}", "result"])
+def test_a_name_is_found_in_a_few_looks_however_many_photos_want_it(name):
+    sources, taken = [Source("p.jpg", "p", no_bytes, Kind.MISSING)] * 200, CountedSet()
+    jobs = list(outputs.plan(sources, Path("out"), name, taken=taken))
+    assert jobs[-1].output.stem == name.replace("{stem}", "p") + "-200"
+    assert len(jobs) <= taken.asked <= 3 * len(jobs)
+    different = [Source("p.jpg", "p%d" % number, no_bytes, Kind.MISSING) for number in range(200)]
+    taken = CountedSet()
+    list(outputs.plan(different, Path("out"), name, taken=taken))
+    assert taken.asked <= 3 * len(different)
+
+
 @pytest.mark.parametrize("link", ["symlink", "link"])
 def test_inputs_are_spared_under_any_name(tmp_path, link):
     photo, output = tmp_path / "photo.png", tmp_path / "out.png"

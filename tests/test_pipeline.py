@@ -245,6 +245,38 @@ def test_a_composite_tells_of_its_people_and_is_trimmed_to_them():
     assert render(_scene_photo(), Half(), Recipe(scene=wish("red"), crop=1)).box == trimmed.box
 
 
+def test_the_window_of_a_grown_frame_counts_in_the_photo():
+    photo, alpha = Photo(np.full((300, 400, 3), 90, np.uint8)), np.zeros((300, 400), np.float32)
+    alpha[40:260, 150:250] = 1
+    scene = wish(shadow="cast:azimuth=270,elevation=20")
+    made = finish(photo, alpha, Recipe(scene=scene))
+    assert made.pixels.shape[1] > 400
+    trimmed = made.crop(0)
+    assert trimmed.window.size == (300, 400)
+    top, left = trimmed.window.box.top, trimmed.window.box.left
+    assert (trimmed.box.top + top, trimmed.box.left + left) == (40, 150)
+
+
+def test_people_who_are_on_something_are_put_on_nothing_else():
+    made = render(_scene_photo(), Half(), Recipe(scene=wish("red")))
+    for call in (lambda: made.on("white"), lambda: made.id_photo("1inch")):
+        with pytest.raises(TypeError, match="of their cutout"):
+            call()
+
+
+def test_a_wish_for_light_needs_the_photo():
+    cut = Cutout(np.full((8, 8, 4), 90, np.uint8))
+    picture = np.full((8, 8, 3), 250, np.uint8)
+    with pytest.raises(ValueError, match="light needs the photo"):
+        cut.on(picture, light=1.0)
+    assert (cut.on(picture).pixels == cut.on(picture, light="off").pixels).all()
+
+
+def test_what_is_put_on_something_keeps_its_resolution():
+    cut = Cutout(np.full((8, 8, 4), 90, np.uint8), dpi=300)
+    assert cut.on("white").dpi == 300
+
+
 def test_id_photos_of_a_cutout(tmp_path):
     """With the resolution in the file; of a photo that breaks a rule only where one says so."""
     rgb = np.asarray(Image.open(PORTRAITS[1]).convert("RGB"))
@@ -256,7 +288,11 @@ def test_id_photos_of_a_cutout(tmp_path):
     made.save(tmp_path / "id.jpg", kilobytes=(20, 40))
     assert 20_480 <= (tmp_path / "id.jpg").stat().st_size <= 40_000
     assert Image.open(tmp_path / "id.jpg").info["dpi"] == (300, 300)
+    framed = made.crop(0)
+    assert framed.head.crown == made.head.crown - framed.window.box.top
+    assert framed.head.left == made.head.left - framed.window.box.left
     sheet = cut.id_photo("1inch", paper="6inch")
+    assert sheet.head is None, "ten heads, of which none is the one"
     assert sheet.pixels.shape == (1200, 1800, 3)
     assert sheet.coverage == pytest.approx(10 * 413 * 295 * made.coverage / 1200 / 1800, rel=0.01)
     with pytest.raises(InputError, match="cuts the head off"):

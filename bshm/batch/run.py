@@ -234,7 +234,7 @@ class _Task:
             cutout = self._finish()
             with collect(self.timings), measure("write"):
                 if self.job.matte:
-                    matte = Cutout(cutout.matte).encode(mark=self.matte_mark)
+                    matte = Cutout(cutout.matte, dpi=cutout.dpi).encode(mark=self.matte_mark)
                     may_replace = self.job.may_replace_foreign_matte
                     outputs.write_file(self.job.matte, matte, may_replace)
                 recipe = self.recipe

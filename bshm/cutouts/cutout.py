@@ -54,7 +54,7 @@ class Cutout:
             disk. Or a picture, as :func:`bshm.cutout` takes photos; an array is in the profile of
             the cutout
         photo: the whole photo that was cut out, in any such form; its background is what tells of
-            its light and what ``blur`` blurs
+            its light and what ``blur`` blurs. Without it nobody is lit anew
         wishes: ``fit``, ``position``, ``scale``, ``light``, ``shadow``, as `scene.compose.wish`
             takes them
 
@@ -74,10 +74,13 @@ class Cutout:
         if photo is None:
             if isinstance(scene.behind, Blur):
                 raise ValueError("blur needs the photo: on('blur', photo)")
+            if scene.light:
+                raise ValueError("light needs the photo: on(behind, photo, light=...)")
             scene = scene._replace(light=0.0)
         colours = np.ascontiguousarray(self.rgba[..., :3])
         seen = colours if photo is None else self._seen_in(given.photo_of(photo).rgb)
-        return on_scene.put(scene, icc, seen, self.alpha, colours, self.icc)
+        made = on_scene.put(scene, icc, seen, self.alpha, colours, self.icc)
+        return replace(made, dpi=self.dpi)
 
     def _seen_in(self, rgb: np.ndarray) -> np.ndarray:
         """The part of the photo that the cutout shows. Raises ValueError."""
@@ -226,7 +229,8 @@ class Composite(Cutout):
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
     shown: on nothing, the window that holds people and shadow; None where no shadow falls
     lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
-    head: of an ID photo, where the head is in it
+    head: of an ID photo, where the head is in it; None on a sheet of several
+    window: where it lies in the photo, if it was trimmed; a shadow may leave the photo
     """
 
     people: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
@@ -251,15 +255,43 @@ class Composite(Cutout):
         """Share of the picture that the people cover, 0-1; 0 where nobody was found."""
         return cv2.mean(self.people)[0] / 255
 
+    def on(
+        self, behind: AnyPhoto | Background, photo: AnyPhoto | None = None, **wishes: Any
+    ) -> Composite:
+        """Raises TypeError: the first background shines through edges."""
+        raise TypeError("these people are on something already: call on() of their cutout")
+
+    def id_photo(
+        self,
+        size: str,
+        background: str = "white",
+        *,
+        dpi: int | None = None,
+        paper: str | None = None,
+        lenient: bool = False,
+    ) -> Composite:
+        """Raises TypeError, as `on` does."""
+        raise TypeError("these people are on something already: call id_photo() of their cutout")
+
     def _with_room(self, box: Box) -> Box:
         return box.join(self.shown) if self.shown else box
+
+    def _window_of(self, box: Box) -> Window:
+        left, top, right, bottom = self.grown
+        height, width = self.matte.shape
+        if self.window is None:
+            return Window(box.moved(-top, -left), (height - top - bottom, width - left - right))
+        return super()._window_of(box)
 
     def _trimmed(self, box: Box) -> Composite:
         planes = (np.ascontiguousarray(box.of(each)) for each in (self.pixels, self.people))
         pixels, people = planes
         window, grown = self._window_of(box), (0, 0, 0, 0)  # it is not the grown frame any more
         shown = self.shown and self.shown.moved(-box.top, -box.left)
-        return replace(self, pixels=pixels, people=people, window=window, grown=grown, shown=shown)
+        head = self.head and self.head.moved(1.0, box.left, box.top)
+        return replace(
+            self, pixels=pixels, people=people, window=window, grown=grown, shown=shown, head=head
+        )
 
 
 def margin(wanted: int | str, side: int) -> int:

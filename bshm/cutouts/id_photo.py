@@ -7,7 +7,7 @@ import numpy as np
 from bshm.cutouts.cutout import Composite
 from bshm.cutouts.on_scene import in_profile
 from bshm.idphoto import frame, sheet
-from bshm.idphoto.head import alone
+from bshm.idphoto.head import Head, alone
 from bshm.idphoto.sizes import IdPhoto
 from bshm.scene.background import Background, Flat, Gradient
 from bshm.scene.compose import NOTHING, Scene, apply, paint
@@ -31,7 +31,9 @@ def make(
         painted = paint(Scene(in_profile(behind, None, icc)), colours, alpha)
     made = apply(NOTHING, alpha, colours, painted)
     pixels, matte = made.pixels, made.matte
+    framed: Head | None = head.moved(*where)
     if wanted.paper:
+        framed = None
         pixels = sheet.lay_out(pixels, wanted.paper, size.dpi)
         matte = sheet.lay_out(matte, wanted.paper, size.dpi, 0, 0)
-    return Composite(pixels, icc, size.dpi, people=matte, head=head.moved(*where))
+    return Composite(pixels, icc, size.dpi, people=matte, head=framed)

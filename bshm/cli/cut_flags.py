@@ -162,5 +162,5 @@ def _megapixels(text: str) -> float:
     except ValueError:
         value = 0
     if not 0 < value < 1e5:
-        raise argparse.ArgumentTypeError("invalid number of megapixels value: %r" % text)
+        raise argparse.ArgumentTypeError("expected megapixels above 0, such as 100, got %r" % text)
     return value

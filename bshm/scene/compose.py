@@ -61,8 +61,12 @@ def wish(
     """A scene of the texts that the command's flags take; an array is a picture, uint8
     ``[H, W, 3]``, scale and light may be numbers, and no light is ``auto``.
 
-    Raises ValueError, and TypeError for a ``behind`` that is none, with what was expected.
+    Raises ValueError, and TypeError for what is none of these, with what was expected.
     """
+    for name, text in (("fit", fit), ("position", position), ("shadow", shadow)):
+        if not isinstance(text, str):
+            raise TypeError("%s: expected a text, got %s" % (name, type(text).__name__))
+    fit = fit.strip().lower()
     if fit not in background.FITS:
         raise ValueError("%s: expected one of %s" % (fit, ", ".join(background.FITS)))
     if isinstance(behind, str):

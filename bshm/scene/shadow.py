@@ -84,7 +84,7 @@ def parse(text: str) -> Wish:
 
     Raises ValueError, with what was expected.
     """
-    kind, _, rest = text.strip().partition(":")
+    kind, _, rest = text.strip().lower().partition(":")
     if kind not in KINDS:
         raise ValueError("%s: expected one of %s" % (text, ", ".join(KINDS)))
     if kind == "none" and rest:

@@ -343,7 +343,7 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
     "arguments, words",
     [
         (["--device", "quantum"], "invalid choice: 'quantum'"),
-        (["--max-pixels", "many"], "invalid number of megapixels value: 'many'"),
+        (["--max-pixels", "many"], "expected megapixels above 0, such as 100, got 'many'"),
         (["--threads", "two"], "expected a number of threads, 0 for all CPUs, got 'two'"),
         (["--threads", "-1"], "got '-1'"),
         (["-0", "--threads", "-1"], "got '-1'"),

@@ -180,6 +180,12 @@ def test_the_resolution_and_the_quality_of_files(tmp_path, small, name):
     assert sizes[0] == sizes[1] if name == "cut.png" else 1.5 * sizes[0] < sizes[1]
 
 
+def test_the_matte_beside_a_cutout_has_its_resolution(tmp_path, small):
+    bshm("-i", small, "-d", tmp_path, "--both", "--dpi", "254")
+    found = [opened(path).info["dpi"][0] for path in sorted(tmp_path.glob(small.stem + "*.png"))]
+    assert found[-2:] == pytest.approx([254, 254], abs=0.02)
+
+
 def test_a_jpeg_within_kilobytes(tmp_path, small):
     out = tmp_path / "cut.jpg"
     bshm("-i", small, "-o", out, "--background", "teal", "--kb", "8")

@@ -63,6 +63,15 @@ def test_clear_colours_leave_a_picture_with_alpha():
     assert np.abs(over_white - wanted).max() < 1.6
 
 
+def test_texts_of_a_scene_are_texts_in_any_case():
+    assert compose.wish("white", fit="Contain", shadow="Drop") == compose.wish(
+        "white", fit="contain", shadow="drop"
+    )
+    for name, wrong in (("position", (0.5, 1)), ("shadow", None), ("fit", 1)):
+        with pytest.raises(TypeError, match="%s: expected a text, got " % name):
+            compose.wish("white", **{name: wrong})
+
+
 @pytest.mark.parametrize("shape", [(100, 400), (300, 130)])
 def test_what_a_background_leaves_open_sheds_no_light(shape):
     """A bright picture lights people up, whether it fills the frame or only a part of it."""

@@ -184,11 +184,13 @@ class OverwriteGuard:
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._known: set = set()
+        self._listed: set[str] = set()  # of a store: photos if they bear no mark
         for job in jobs:
             if job.source.kind is Kind.FILE and job.source.path:
                 self._known.update(_identities(job.source.path))
             elif job.source.kind is Kind.STORED:
-                self._known.add(job.source.address)
+                known = self._listed if job.source.listed else self._known
+                known.add(job.source.address)
             elif job.source.kind is Kind.STDIN:
                 self._known.update(_stdin_identity())
 
@@ -196,7 +198,7 @@ class OverwriteGuard:
         """Raise OutputError where a job's output would overwrite one of the files that are read.
 
         A file that bears no mark is refused as well: another tool's, or changed since by the user.
-        Of a store that is known only when it is written to, and an input bears no mark either.
+        Of a store that is known only when it is written to.
         """
         if job.output is not None:
             self._check("cutout", job, job.output, job.may_replace_foreign_file)
@@ -206,7 +208,11 @@ class OverwriteGuard:
     def _check(self, what: str, job: Job, file: Output, may_replace: bool) -> None:
         name, would = job.source.name, "its %s %s would overwrite " % (what, file)
         if isinstance(file, Place):
-            known = may_replace and printable(file.bare) in self._known
+            address = printable(file.bare)
+            # What a folder lists may be our own of an earlier run; writing asks unless it may all.
+            known = address in self._known or (
+                may_replace and address in self._listed and stores.is_foreign(file)
+            )
         else:
             known = bool(self._known.intersection(_identities(file)))
         if known:

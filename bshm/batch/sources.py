@@ -53,6 +53,8 @@ class Source:
     address: of a photo on the web or in a store, without its password, else empty; it may hold
         other secrets
     state: of a file in a store, a text that is another one when the file changes
+    listed: whether it was found in a folder or by a pattern; then it is a photo only if it bears
+        no mark
     parent: folder of the output, relative: where the photo was below the folder that was named,
         when looking into folders below
     """
@@ -65,6 +67,7 @@ class Source:
     parent: PurePath = field(default_factory=PurePath)
     address: str = field(default="", repr=False)
     state: str = ""
+    listed: bool = False
 
 
 def expand(
@@ -210,7 +213,8 @@ def _stored(entry: stores.Entry, limit: int, listed: bool = False) -> Source:
     place, parent, state = entry
     read = partial(_read_stored, place, limit, listed)
     name, stem = printable(str(place)), safe_stem(place.stem)
-    return Source(name, stem, read, Kind.STORED, None, parent, printable(place.bare), state)
+    address = printable(place.bare)
+    return Source(name, stem, read, Kind.STORED, None, parent, address, state, listed)
 
 
 def _read_stored(place: stores.Place, limit: int, listed: bool) -> bytes:
@@ -220,10 +224,10 @@ def _read_stored(place: stores.Place, limit: int, listed: bool) -> bytes:
     return data
 
 
-def _file(path: str, parent: PurePath, limit: int) -> Source:
-    name = printable(path)
+def _file(path: str, parent: PurePath, limit: int, listed: bool = False) -> Source:
+    name, place = printable(path), Path(path)
     read = partial(disk.read, path, name, limit)
-    return Source(name, Path(path).stem, read, Kind.FILE, Path(path), parent)
+    return Source(name, place.stem, read, Kind.FILE, place, parent, listed=listed)
 
 
 def _unreadable(named: str, reason: str, code: str) -> Source:
@@ -265,7 +269,7 @@ def _folder(root: str, recursive: bool, limit: int) -> Iterator[Source]:
             if marks.is_own(Path(entry.path)):
                 ours = True
                 continue
-            yield _file(entry.path, parent, limit)
+            yield _file(entry.path, parent, limit, listed=True)
             empty = False
     if empty and ours:
         yield _unreadable(root, _ONLY_OURS, "only_cutouts")
@@ -297,7 +301,7 @@ def _glob(pattern: str, recursive: bool, limit: int) -> Iterator[Source]:
     for path in photos:
         parent = PurePath(os.path.relpath(os.path.dirname(path) or ".", root or "."))
         below = recursive and ".." not in parent.parts
-        yield _file(path, parent if below else PurePath(), limit)
+        yield _file(path, parent if below else PurePath(), limit, listed=True)
     closed = list(_closed(glob.escape(root) + pattern[len(root) :]))
     yield from closed
     if not photos and not closed:

@@ -213,6 +213,12 @@ def upload(place: Place, local: str) -> None:
         _put(fs, path, lambda target: fs.put_file(local, target))
 
 
+def is_foreign(place: Place) -> bool:
+    """Whether a file is there that bshm did not make. Raises OutputError where nobody can say."""
+    with _reaching(place, OutputError) as (fs, path):
+        return _is_foreign(fs, path)
+
+
 def _is_foreign(fs: Any, path: str) -> bool:
     try:
         return not marks.begins_as_own(_start(fs, path, marks.START))

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bshm.batch import outputs, stores
-from bshm.batch.run import Status, do_one
+from bshm.batch.run import Status, do_one, run_all
 from bshm.batch.sources import expand, iterate
 from bshm.batch.stores import Place
 from bshm.errors import InputError, OutputError
@@ -142,6 +142,24 @@ def test_neither_inputs_nor_files_of_others_are_replaced_in_silence(memory, png,
     result = do_one(job, Everybody(), Recipe())
     assert (result.status is Status.DONE) == replace
     assert (memory.cat("/out/a.png") == b"somebody's") != replace
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_cutout_that_is_named_is_an_input_and_one_that_is_listed_is_none(memory, png, replace):
+    memory.pipe("/in/a.jpg", png)
+    folder = Place("memory://in")
+
+    def run(what):
+        results = []
+        jobs = list(outputs.plan(expand([what]), folder, replace=replace))
+        run_all(jobs, Everybody, results.append, Recipe())
+        return [(result.status.value, result.error and result.error.code) for result in results]
+
+    for ours in range(2):  # a.png is there the second time
+        assert run("memory://in/*") == [("done", None)] + [("skipped", None)] * ours
+    cutout = memory.cat("/in/a.png")
+    assert run("memory://in/a.png") == [("failed", "would_overwrite_input")]
+    assert memory.cat("/in/a.png") == cutout
 
 
 def test_elsewhere_than_in_object_stores_a_file_is_renamed_when_whole(memory, monkeypatch):

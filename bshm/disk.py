@@ -125,29 +125,77 @@ def _drain(file: BinaryIO, name: str, limit: int, expected: int = 0) -> bytes:
 
 
 def write_atomic(path: Path, data: bytes | mmap) -> None:
-    """Write a file so that it is there whole or not at all; parent folders are made.
+    """Write a file so that it is there whole or not at all, as `written_whole` does.
 
-    A hidden file beside it is written and renamed, and removed on any failure. A symbolic link
-    is followed; a device or a pipe (``/dev/stdout``) is written to as it is.
-
-    Raises OutputError.
+    A device or a pipe (``/dev/stdout``) is written to as it is. Raises OutputError.
     """
     try:
-        target = os.path.realpath(str(path))
-        refuse_folder(path)
-        if takes_a_stream(str(path)):
-            with open(str(path), "wb") as file:
-                file.write(data)
-            return
-        for left in (2, 1, 0):
-            try:
-                _write_and_rename(target, data)
-                return
-            except FileNotFoundError:  # another run saw the file before it was locked
-                if not left:
-                    raise
+        is_stream = takes_a_stream(str(path))
+        with open(str(path), "wb") if is_stream else written_whole(path) as file:
+            file.write(data)
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be encoded
         raise not_written(path, error) from error
+
+
+@contextlib.contextmanager
+def written_whole(path: Path, synced: bool = False) -> Iterator[BinaryIO]:
+    """A file to be written, which is there under its name once it is whole, or not at all.
+
+    A hidden file beside it is written and renamed, and removed on any failure. Parent folders are
+    made, and a symbolic link is followed.
+
+    synced: the file is on the disk before it has its name
+
+    Raises OutputError for whatever the system has against it.
+    """
+    try:
+        refuse_folder(path)
+        target = os.path.realpath(str(path))
+        file = _scratch(os.path.dirname(target))
+        try:
+            with file:
+                yield file
+                file.flush()
+                if synced:
+                    os.fsync(file.fileno())
+                if os.name != "nt":  # Windows renames no open file, and removes none
+                    os.replace(file.name, target)
+            if os.name == "nt":
+                os.replace(file.name, target)
+        finally:
+            with contextlib.suppress(OSError):  # gone after the rename
+                os.unlink(file.name)
+    except OSError as error:
+        raise not_written(path, error) from error
+
+
+def _scratch(folder: str) -> BinaryIO:
+    """A new hidden file in a folder, which is made. It is locked, so that `clear_up` leaves it."""
+    for left in (2, 1, 0):
+        try:
+            os.makedirs(folder, exist_ok=True)
+            # Not tempfile: its files are for their owner only, whatever the umask.
+            file = open(_hidden(folder), "x+b")  # noqa: SIM115 - whoever writes it closes it
+        except FileNotFoundError:  # another run that tried the folder removed it
+            if not left:
+                raise
+            continue
+        try:
+            lock(file)
+        except BlockingIOError:  # another run saw it before it was locked, and removes it
+            file.close()
+            continue
+        except OSError:  # not every file system has locks
+            return file
+        if os.path.exists(file.name):
+            return file
+        file.close()
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+
+
+def _hidden(folder: str) -> str:
+    """A name in a folder that nobody else has, and that `clear_up` knows."""
+    return os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
 
 
 def refuse_folder(path: Path) -> None:
@@ -164,33 +212,13 @@ def not_written(path: Path, error: Exception) -> OutputError:
     return OutputError("cannot be written: %s" % reason, str(path), code)
 
 
-def _write_and_rename(target: str, data: bytes | mmap) -> None:
-    folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
-    scratch = os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
-    try:
-        # Not tempfile: its files are for their owner only, whatever the umask.
-        with open(scratch, "xb") as file:
-            with contextlib.suppress(OSError):  # not every file system has locks
-                lock(file)
-            file.write(data)
-            if os.name != "nt":  # Windows renames no open file, and removes none
-                file.flush()
-                os.replace(scratch, target)
-        if os.name == "nt":
-            os.replace(scratch, target)
-    finally:
-        with contextlib.suppress(OSError):  # gone after the rename
-            os.unlink(scratch)
-
-
 def try_folder(path: Path) -> None:
     """Raise OutputError where a file of this path could not be made. Leaves nothing behind."""
     if os.path.exists(str(path)) and not os.path.isfile(str(path)):
         return  # a device or a pipe, which is written to as it is
     try:
         folder = os.path.dirname(os.path.realpath(str(path)))
-        scratch = os.path.join(folder, ".bshm-%s.tmp" % os.urandom(8).hex())
+        scratch = _hidden(folder)
         made = _missing(folder)
         try:
             os.makedirs(folder, exist_ok=True)

@@ -40,7 +40,7 @@ from bshm.video.formats import LOSSLESS, Codec, Format
 from bshm.video.inlet import open_film
 from bshm.video.join import join
 from bshm.video.mattes import SPEEDS
-from bshm.video.parts import Part, Parts, whole_file
+from bshm.video.parts import Part, Parts
 from bshm.video.pictures import Clock, Maker, Picture
 from bshm.video.reader import Film, Frame
 from bshm.video.scenery import Scenery, is_opaque
@@ -137,6 +137,8 @@ def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected
     whatever is raised.
     """
     check(order)
+    if not order.flows_out:
+        disk.clear_up(_beside(order))
     with open_film(order.source) as film:
         if order.is_streamed:
             return _stream(order, film, matting, tell)
@@ -176,7 +178,7 @@ def _make_parts(
     for first in pictures:
         batch = chain([first], islice(pictures, order.part_frames - 1))
         pts: list[int] = []
-        with whole_file(parts.path(len(parts.parts) + 1)) as file:
+        with disk.written_whole(parts.path(len(parts.parts) + 1), synced=True) as file:
             container = open_output(file, form.container)
             encoder = Encoder(container, codec, converter, film.time_base, film.rate)
             for picture in batch:
@@ -199,7 +201,6 @@ def _make_pngs(
     tell: Told,
 ) -> None:
     pattern = own.png_pattern(order.output)
-    disk.clear_up(Path(pattern).parent)
     for first in pictures:
         pts: list[int] = []
         for picture in chain([first], islice(pictures, order.part_frames - 1)):
@@ -224,7 +225,10 @@ def _stream(order: Order, film: Film | Animation, matting: AlphaMatting, tell: T
     # A file that is whole only at its end cannot be read from a pipe; one of fragments can.
     fragments = order.flows_out and form.container in ("mov", "mp4")
     options = {"movflags": "frag_keyframe+delay_moov+default_base_moof"} if fragments else {}
-    target = _pipe(order.output) if order.flows_out else whole_file(Path(order.output))
+    if order.flows_out:
+        target = _pipe(order.output)
+    else:
+        target = disk.written_whole(Path(order.output), synced=True)
     done = 0
     with target as file, _maker(order, matting, film) as maker:
         container = open_output(file, form.container, options)
@@ -302,12 +306,17 @@ def _lossless(order: Order) -> Codec:
     return LOSSLESS.opaque if order.opaque else LOSSLESS.cutout
 
 
+def _beside(order: Order) -> Path:
+    """The folder that the output is in; a link is followed."""
+    if order.form.container:
+        return Path(os.path.realpath(order.output)).parent
+    return Path(own.png_pattern(order.output)).parent
+
+
 def _folder(order: Order) -> Path:
-    """Where the parts go: hidden, beside the output, on the same disk."""
-    if not order.form.container:
-        return Path(own.png_pattern(order.output)).parent / ".bshm-parts"
-    path = Path(os.path.realpath(order.output))
-    return path.with_name(".%s.bshm-parts" % path.name)
+    """Where the parts go: hidden, beside the output."""
+    name = os.path.basename(os.path.realpath(order.output))
+    return _beside(order) / (".%s.bshm-parts" % name if order.form.container else ".bshm-parts")
 
 
 def _identity(order: Order, matting: AlphaMatting) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Iterator
 
 import av
 
+from bshm import disk
 from bshm.errors import OutputError
 from bshm.video import own, tracks
 from bshm.video.animations import Animation
 from bshm.video.encoder import open_output
 from bshm.video.formats import Format
-from bshm.video.parts import Parts, whole_file
+from bshm.video.parts import Parts
 from bshm.video.rewrite import rewrite
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> tuple[list[str],
         return [], tracks.left_out(film.tracks, order.form)
     has_tracks = bool(film.tracks)
     film.close()
-    whole = parts.folder / ("whole" + order.form.ending)
-    with whole_file(whole) as file, av.open(str(parts.path(1))) as first:
+    output = disk.written_whole(Path(order.output), synced=True)
+    with output as file, av.open(str(parts.path(1))) as first:
         source = av.open(order.source) if has_tracks else None
         beside = tracks.of(source) if source else []
         options = _clock(order.form, film.time_base, beside)
@@ -65,7 +65,6 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> tuple[list[str],
         own.mark(file, order.form.name)
         if source:
             source.close()
-    _publish(whole, order.output)
     return route.faults, route.notes
 
 
@@ -110,12 +109,3 @@ def _pictures(time_base: Fraction, parts: Parts) -> Iterator[Any]:
 def _seconds(packet: Any) -> float:
     time = packet.dts if packet.dts is not None else packet.pts
     return float((time or 0) * packet.time_base)
-
-
-def _publish(whole: Path, output: str) -> None:
-    from bshm import disk
-
-    try:
-        whole.replace(os.path.realpath(output))  # a link is followed
-    except OSError as error:
-        raise disk.not_written(Path(output), error) from error

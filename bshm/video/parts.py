@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,6 +59,7 @@ class Parts:
             raise OutputError(
                 "another run is at work there", str(folder), "parts_in_use"
             ) from error
+        disk.clear_up(folder)
         self.parts = self._known()
 
     def _known(self) -> list[Part]:
@@ -99,7 +99,7 @@ class Parts:
         if after.mood:
             kept["mood"] = after.mood.numbers()
         if kept:
-            with whole_file(self._after_path(number)) as file:
+            with disk.written_whole(self._after_path(number), synced=True) as file:
                 np.savez_compressed(file, **kept)
         parts = [*self.parts, part]
         text = json.dumps({"identity": self.identity, "parts": parts})
@@ -119,26 +119,3 @@ class Parts:
     def close(self) -> None:
         """Leave the folder to other runs."""
         self._lock.close()
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that is written under another name and takes its own once it is whole, on the disk.
-
-    Its folder is made; a symbolic link is followed.
-    Raises OutputError for whatever the system has against it.
-    """
-    target = Path(os.path.realpath(str(path)))
-    scratch = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(str(scratch), "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(str(scratch), str(target))
-    except OSError as error:
-        raise disk.not_written(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            scratch.unlink()

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Iterator
 import av
 import numpy as np
 
+from bshm import disk
 from bshm.video import durations, own
 from bshm.video.animations import Animation
 from bshm.video.colour import Converter
 from bshm.video.encoder import Encoder, open_output
-from bshm.video.parts import Parts, whole_file
+from bshm.video.parts import Parts
 
 if TYPE_CHECKING:
     from bshm.video.film import Order
@@ -26,7 +27,7 @@ SHOWN_MS = 100  # milliseconds: the last frame, where the film does not say
 def rewrite(order: Order, film: Film | Animation, parts: Parts) -> None:
     """Write the output. Its unit of time is a hundredth of a second in GIF, else a thousandth."""
     unit = Fraction(1, 100 if order.form.name == "gif" else 1000)
-    with whole_file(Path(order.output)) as file:
+    with disk.written_whole(Path(order.output), synced=True) as file:
         option = "plays" if order.form.name == "apng" else "loop"
         container = open_output(file, order.form.container, {option: FOREVER})
         encoder = Encoder(container, order.codec, Converter(film.colour), unit, film.rate)

@@ -47,6 +47,17 @@ def test_a_film_that_was_changed_bears_none(tmp_path, ending):
     own.check(str(output), form)
 
 
+@pytest.mark.parametrize("ending", ["webm", "webp"])
+def test_half_downloads_of_others_stay(tmp_path, ending):
+    source, output = tmp_path / "in.mp4", tmp_path / ("out." + ending)
+    films.write(source, 3)
+    half = output.with_name(output.name + ".part")  # as browsers name them
+    half.write_bytes(b"half of it")
+    films.make(source, output)
+    assert half.read_bytes() == b"half of it"
+    assert names(tmp_path) == ["in.mp4", output.name, half.name]
+
+
 @pytest.mark.parametrize("name", ["f", "f/take1_%03d%%.png"])
 def test_frames_of_others_stay(tmp_path, name):
     source, folder = tmp_path / "in.mp4", tmp_path / "f"

@@ -60,6 +60,16 @@ def test_a_png_that_a_killed_run_was_writing_does_not_stay(tmp_path):
     assert sorted(files(folder)) == ["1.png", "2.png", "3.png", "timestamps.txt"]
 
 
+@pytest.mark.parametrize("name", ["out.webm", "out.webp"])
+def test_a_film_that_a_killed_run_was_writing_does_not_stay(tmp_path, name):
+    source, output = tmp_path / "in.mkv", tmp_path / "films" / name
+    films.write(source, 3)
+    output.parent.mkdir()
+    (output.parent / (".bshm-%s.tmp" % ("0" * 16))).write_bytes(b"half of a film")
+    films.make(source, output)
+    assert list(files(output.parent)) == [name]
+
+
 @pytest.mark.parametrize("limit", [3000, 28000])
 def test_a_full_disk_is_a_line_and_the_next_run_goes_on(tmp_path, limit):
     source = tmp_path / "in.mkv"

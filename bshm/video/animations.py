@@ -14,8 +14,10 @@ from bshm.video.colour import RGB, Colour
 from bshm.video.reader import Frame
 
 FORMATS = ("GIF", "PNG", "WEBP")
-# Milliseconds: browsers show a frame that asks for 10 or less for a tenth of a second.
-SHORTEST, INSTEAD = 10, 100
+# Seconds: browsers show a frame that asks for a hundredth or less for a tenth.
+SHORTEST, INSTEAD = Fraction(1, 100), Fraction(1, 10)
+FINEST = 65535  # parts of a second: PNG's durations are fractions of two numbers of 16 bits
+UNIT = Fraction(1, 90000)  # seconds: of these, milliseconds and the usual rates are whole numbers
 
 
 def is_animation(head: bytes) -> bool:
@@ -40,27 +42,29 @@ class Animation:
         self.width, self.height = self._image.size
         if self.width * self.height > MAX_PIXELS:
             raise InputError("has frames of too many pixels", name, "frames_too_large")
-        self.time_base, self.begin = Fraction(1, 1000), 0
+        self.time_base, self.begin = UNIT, 0
         self.colour = Colour(RGB, full=True)
         self.expected = getattr(self._image, "n_frames", 1)
-        self.rate: Fraction | None = Fraction(1000, self._duration())
+        self.rate: Fraction | None = 1 / self._duration()
 
-    def _duration(self) -> int:
-        duration = int(self._image.info.get("duration", 0))
+    def _duration(self) -> Fraction:
+        """Seconds that the frame is shown."""
+        ms = self._image.info.get("duration", 0)
+        duration = Fraction(ms / 1000).limit_denominator(FINEST)
         return INSTEAD if duration <= SHORTEST else duration
 
     def events(self, skip: int = 0) -> Iterator[Frame]:
         """Its frames; ``skip`` of them are left out."""
-        pts, count = 0, 0
+        end, count = Fraction(0), 0  # seconds; frames
         try:
             for count, image in enumerate(ImageSequence.Iterator(self._image), 1):
                 pixels = np.asarray(image.convert("RGBA"))
-                duration = self._duration()
+                start, end = round(end / UNIT), end + self._duration()
                 if count > skip:
                     alpha = np.ascontiguousarray(pixels[..., 3])
                     rgb = np.ascontiguousarray(pixels[..., :3])
-                    yield Frame(rgb, None if alpha.min() == 255 else alpha, pts, duration)
-                pts += duration
+                    duration = round(end / UNIT) - start
+                    yield Frame(rgb, None if alpha.min() == 255 else alpha, start, duration)
         except (OSError, ValueError, SyntaxError) as error:
             self.faults.append("reading stops after %d frames: it is cut off or damaged" % count)
             if not count:

@@ -439,6 +439,18 @@ def test_animations_keep_their_durations_and_transparency(tmp_path, ending):
     assert shown == durations
 
 
+@pytest.mark.parametrize("rate", [30, 60, Fraction(24000, 1001)])
+def test_durations_of_no_whole_milliseconds_add_up(tmp_path, rate):
+    """Only PNG has them; Pillow writes each as the nearest fraction of two numbers of 16 bits."""
+    pictures = [Image.fromarray(films.picture(number)) for number in range(31)]
+    source, output = tmp_path / "in.png", tmp_path / "out.mov"
+    each = float(1000 / Fraction(rate))  # milliseconds
+    pictures[0].save(source, save_all=True, append_images=pictures[1:], duration=each)
+    films.make(source, output)
+    times = films.read(output).times
+    assert np.abs(np.array(times) - np.arange(31) / float(rate)).max() < 1e-5
+
+
 def test_films_with_alpha_keep_it(tmp_path):
     """VP9's alpha is in packets that only libvpx reads."""
     films.write(tmp_path / "in.mp4", 6)

@@ -74,7 +74,9 @@ class Crew:
             try:
                 await self._aside(one.start)
                 break
-            except (BshmError, OSError, EOFError, _TooLong) as error:
+            except Exception as error:  # whatever it is, the service is not to be one worker short
+                if one.is_over:
+                    return
                 log.exception("a worker does not start; the next try is in %g s", AGAIN_S)
                 if self._shared and isinstance(error, _TooLong):  # it may hang where all go
                     await self._aside(self._shared.stop)
@@ -105,7 +107,7 @@ class Crew:
         """What a worker makes of an order; then it is free again.
 
         Cancelled, this ends, and the worker finishes. Raises BshmError, and Refusal where the
-        worker takes too long, or dies.
+        worker takes too long, or dies. Whatever else is raised, the worker is started again.
         """
         task = asyncio.ensure_future(self._work(one, order))
         self._keep(task)
@@ -123,6 +125,9 @@ class Crew:
         except (EOFError, OSError) as error:
             self._replace(one)
             raise Refusal(500, "worker_died", "the photo could not be worked on") from error
+        except Exception:  # an order, or half an answer, may be in its pipe
+            self._replace(one)
+            raise
         self._idle.put_nowait(one)
         return made
 

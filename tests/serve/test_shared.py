@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from multiprocessing import AuthenticationError, current_process
 from multiprocessing.connection import Client, Listener
+from pickle import PicklingError
 
 import numpy as np
 import pytest
@@ -20,9 +21,10 @@ from PIL import Image
 from bshm.errors import BshmError, DeviceError
 from bshm.matting import AlphaMatting
 from bshm.model import engine as engines
+from bshm.serve import crew as crew_module
 from bshm.serve.crew import Crew
 from bshm.serve.making import fulfil
-from bshm.serve.order import Order
+from bshm.serve.order import Made, Order
 from bshm.serve.refusal import Refusal
 from bshm.serve.settings import Settings
 from bshm.serve.shared import Gone, Host, SharedEngine
@@ -242,6 +244,29 @@ def test_workers_and_engine_that_die_are_replaced_and_cost_only_what_they_worked
             assert [each.data for each in answers] == [before.data] * 3
             await until(lambda: crew.working == 2)
             assert not {each.process.pid for each in crew._workers} & set(pids)
+
+    asyncio.run(story())
+
+
+def test_no_worker_is_lost_where_an_order_does_not_get_through(monkeypatch):
+    """As where memory is short in the midst of sending it, and then of starting the worker."""
+    monkeypatch.setattr(crew_module, "AGAIN_S", 0)
+    [order, *_] = orders()
+
+    async def story():
+        async with crew_of(1) as crew:
+            [one] = crew._workers
+            start, pid = one.start, one.process.pid
+
+            def start_with_trouble():
+                one.start = start
+                raise MemoryError
+
+            one.start = start_with_trouble
+            with pytest.raises((PicklingError, AttributeError)):
+                await crew.work(await crew.turn(LONG_S), Order(lambda: None, 10**6))
+            assert isinstance(await made(crew, order), Made)
+            assert one.start is start and one.process.pid != pid and crew.working == 1
 
     asyncio.run(story())
 

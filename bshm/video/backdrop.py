@@ -9,15 +9,14 @@ from bshm.codec import formats
 from bshm.errors import InputError
 from bshm.scene.background import Picture
 from bshm.video import animations
-from bshm.video.inlet import open_film
+from bshm.video.inlet import first_bytes, open_film
 
 ONE_FRAME_S = Fraction(3600)  # seconds: how long a film of one frame lasts
 
 
 def moves(path: str) -> bool:
     """Whether a file is a film or an animation, and no still picture. Raises InputError."""
-    with open(path, "rb") as file:
-        head = file.read(4096)
+    head = first_bytes(path, 4096)
     try:
         formats.recognise(head, path)
     except InputError as error:

@@ -26,15 +26,20 @@ def open_film(source: str) -> Film | Animation:
     if disk.scheme(source):
         reason = "is an address; films are read from this disk"
         raise InputError(reason, without_secrets(source), "bad_address")
+    head = first_bytes(source, HEAD)
+    return (Animation if animations.is_animation(head) else Film)(source, source)
+
+
+def first_bytes(path: str, size: int) -> bytes:
+    """What a file begins with. Raises InputError."""
     try:
-        if os.path.isdir(source):
-            raise InputError("is a folder, not a film", source, "not_a_file")
-        with open(source, "rb") as opened:
-            head = opened.read(HEAD)
+        if os.path.isdir(path):
+            raise InputError("is a folder, not a film", path, "not_a_file")
+        with open(path, "rb") as opened:
+            return opened.read(size)
     except OSError as error:
         code = "not_found" if isinstance(error, FileNotFoundError) else "unreadable"
-        raise InputError("cannot be read: %s" % error.strerror, source, code) from error
-    return (Animation if animations.is_animation(head) else Film)(source, source)
+        raise InputError("cannot be read: %s" % error.strerror, path, code) from error
 
 
 def from_pipe(pipe: BinaryIO) -> tuple[Any, bytes]:

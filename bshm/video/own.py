@@ -49,11 +49,14 @@ def mark(file: BinaryIO, name: str) -> None:
 
 
 def is_own(film: Path) -> bool:
-    """Whether a file ends as a film that bshm made."""
-    with open(str(film), "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 64))
-        return file.read().endswith(tuple(tail for tail, _ in _TAILS.values()))
+    """Whether a file ends as a film that bshm made. Raises nothing."""
+    try:
+        with open(str(film), "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 64))
+            return file.read().endswith(tuple(tail for tail, _ in _TAILS.values()))
+    except OSError:
+        return False
 
 
 def check(output: str, form: Format) -> None:

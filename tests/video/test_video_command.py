@@ -171,6 +171,22 @@ def test_what_cannot_be_is_a_line(tmp_path, monkeypatch, arguments, code, said):
     assert list(tmp_path.iterdir()) == []
 
 
+UNREADABLE = "/proc/self/mem"  # for root, too; whether it opens or not
+
+
+@pytest.mark.skipif(not os.path.isfile(UNREADABLE), reason="Linux only")
+@pytest.mark.parametrize("role", ["background", "output"])
+def test_a_file_that_cannot_be_read_is_a_line(tmp_path, monkeypatch, clip, role):
+    monkeypatch.chdir(tmp_path)
+    link = tmp_path / "results" / "clip.webm"
+    link.parent.mkdir()
+    link.symlink_to(UNREADABLE)
+    flags = ("--background", link, "-o", "o.mp4") if role == "background" else ()
+    said = refused("video", clip, *flags, code=1)
+    known = "cannot be read: " if role == "background" else "is there, and bshm did not make it"
+    assert said.startswith("bshm: ") and said.count("\n") == 1 and known in said
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX only")
 def test_a_terminal_is_sent_no_film(clip):
     master, terminal = os.openpty()

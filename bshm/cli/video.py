@@ -139,7 +139,8 @@ def run(arguments: list[str]) -> int:
             with network.load(args) as matting:
                 made = film.make(order, matting, tell)
         except KeyboardInterrupt:
-            terminal.say("interrupted; the same command goes on where this one stopped")
+            after = "begins anew" if order.is_streamed else "goes on where this one stopped"
+            terminal.say("interrupted; the same command " + after)
             return signals.INTERRUPTED
         finally:
             if bar is not None:

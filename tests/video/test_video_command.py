@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from bshm.video import film
 from tests.helpers import COMMAND, PORTRAITS, ROOT, bshm, lines, refused, sample
 from tests.video import films
 
@@ -109,6 +112,26 @@ def test_a_film_out_of_a_pipe_goes_to_the_usual_folder(tmp_path, clip):
     assert len(films.read(tmp_path / "results" / "film.webm").frames) == 4
     with open(str(clip), "rb") as film:  # again: it is bshm's own
         bshm("video", "-", "--only-alpha", stdin=film, cwd=tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+@pytest.mark.parametrize("piped", [False, True])
+def test_what_comes_after_an_interruption_is_said(tmp_path, monkeypatch, clip, piped):
+    make = film.make
+
+    def make_and_be_interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        return make(*arguments)
+
+    monkeypatch.setattr(film, "make", make_and_be_interrupted)
+    output = tmp_path / "out.webm"
+    with open(str(clip)) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        said = refused("video", "-" if piped else clip, "-o", output, "-q", code=130)
+    goes_on = any(tmp_path.iterdir())  # there are parts
+    after = "goes on where this one stopped" if goes_on else "begins anew"
+    assert goes_on != piped and not output.exists()
+    assert said.splitlines()[-1] == "bshm: interrupted; the same command " + after
 
 
 def test_a_damaged_film_is_exit_code_1_and_a_line(tmp_path):

@@ -6,6 +6,7 @@ A finished output bears a mark: a hash of which photo it was made from, and of w
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import stat
 from functools import partial
@@ -182,16 +183,17 @@ def _is_finished(output: Output, mark: str) -> bool:
 class OverwriteGuard:
     """Keeps a run from writing to the files that it reads, and to others of the user's."""
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
+    def __init__(self, jobs: Iterable[Job], others: Iterable[Source] = ()) -> None:
+        """others: what is read beside the photos of the jobs, such as lists and backgrounds"""
         self._known: set = set()
         self._listed: set[str] = set()  # of a store: photos if they bear no mark
-        for job in jobs:
-            if job.source.kind is Kind.FILE and job.source.path:
-                self._known.update(_identities(job.source.path))
-            elif job.source.kind is Kind.STORED:
-                known = self._listed if job.source.listed else self._known
-                known.add(job.source.address)
-            elif job.source.kind is Kind.STDIN:
+        for source in itertools.chain((job.source for job in jobs), others):
+            if source.kind is Kind.FILE and source.path:
+                self._known.update(_identities(source.path))
+            elif source.kind is Kind.STORED:
+                known = self._listed if source.listed else self._known
+                known.add(source.address)
+            elif source.kind is Kind.STDIN:
                 self._known.update(_stdin_identity())
 
     def check(self, job: Job) -> None:

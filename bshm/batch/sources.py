@@ -103,10 +103,28 @@ def iterate(
     """
     web = Web(limits)
     for named in inputs:
-        if named.startswith("@") and not os.path.lexists(named):
+        if _is_list(named):
             yield from _listed(named[1:], file_bytes, web)
         else:
             yield from _expand_one(named, recursive, file_bytes, web)
+
+
+def lists(inputs: Iterable[str], file_bytes: int = disk.LIMIT) -> Iterator[Source]:
+    """The list files among what is named, which are read as the photos are."""
+    for named in inputs:
+        if _is_list(named):
+            yield _by_name(named[1:], file_bytes)
+
+
+def _is_list(named: str) -> bool:
+    return named.startswith("@") and not os.path.lexists(named)
+
+
+def _by_name(named: str, limit: int) -> Source:
+    """A file of a disk or a store, without a look at it."""
+    if stores.is_address(named):
+        return _stored(stores.Entry(stores.Place(named), PurePath(), ""), limit)
+    return _file(named, PurePath(), limit)
 
 
 def _listed(named: str, limit: int, web: Web) -> Iterator[Source]:
@@ -117,7 +135,7 @@ def _listed(named: str, limit: int, web: Web) -> Iterator[Source]:
             if not photo.strip() or (photo.startswith("#") and not os.path.lexists(photo)):
                 continue
             if stores.is_address(photo):  # a look at each would be a request a photo
-                yield _stored(stores.Entry(stores.Place(photo), PurePath(), ""), limit)
+                yield _by_name(photo, limit)
             else:
                 yield from _expand_one(photo, False, limit, web)
     except InputError as error:

@@ -16,6 +16,7 @@ from bshm.errors import BshmError, lacks_memory
 
 if TYPE_CHECKING:
     from bshm.batch.outputs import Job
+    from bshm.batch.sources import Source
     from bshm.matting import AlphaMatting
     from bshm.pipeline import Recipe
 
@@ -33,9 +34,12 @@ def run(arguments: list[str]) -> int:
 
 def work(args: argparse.Namespace, parser: argparse.ArgumentParser, recipes: list[Recipe]) -> int:
     """Do the photos that the arguments name, each by the next of the recipes; the exit code."""
+    from bshm.batch import sources
+
     jobs = _plan(args, parser, recipes[0])
+    others = [*sources.lists(args.photos), *scene_flags.pictures(args)]
     with terminal.alone_on_stderr(args.verbose):
-        return _run(args, jobs, recipes)
+        return _run(args, jobs, recipes, others)
 
 
 def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Recipe) -> list[Job]:
@@ -69,7 +73,10 @@ def _sample(parser: argparse.ArgumentParser) -> str:
     parser.error("which photo? bshm PHOTO; bshm --help tells more")
 
 
-def _run(args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe]) -> int:
+def _run(
+    args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe], others: list[Source]
+) -> int:
+    """Do the jobs; ``others`` are read beside their photos, and stay as they are."""
     from bshm.batch.run import run_all
 
     report = Report(args, len(jobs))
@@ -82,7 +89,7 @@ def _run(args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe]) -> in
         try:
             run_all(
                 jobs, load_matting, report.tell, recipes,
-                args.skip_existing, stop_if_asked, when_seen=stack.close,
+                args.skip_existing, stop_if_asked, when_seen=stack.close, others=others,
             )  # fmt: skip
             report.bar.close()
         except KeyboardInterrupt:

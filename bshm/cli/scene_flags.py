@@ -13,6 +13,7 @@ from bshm.codec.decode import MAX_PIXELS
 from bshm.errors import InputError
 
 if TYPE_CHECKING:
+    from bshm.batch.sources import Source
     from bshm.pictures import Photo
     from bshm.pipeline import Recipe
     from bshm.scene.compose import Scene
@@ -103,6 +104,17 @@ def read_recipes(
         seen = fingerprint(Picture(picture.rgb, picture.alpha))
         scenes.append(scene._replace(behind=Named(name, seen)))
     return [replace(recipe, scene=each, read_picture=pictures.read) for each in scenes]
+
+
+def pictures(args: argparse.Namespace) -> list[Source]:
+    """The files and addresses that --background names, which `read_recipes` took."""
+    if args.background is None:
+        return []
+    from bshm.batch import sources
+    from bshm.scene.background import Named, parse
+
+    behind = parse(args.background)
+    return sources.expand([behind.name]) if isinstance(behind, Named) else []
 
 
 def read_film_scene(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Scene | None:

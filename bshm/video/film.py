@@ -59,6 +59,7 @@ class Order:
     speed: how much of it the network sees, as `bshm.video.mattes.SPEEDS` names it
     calm: fit each frame's matte to its neighbours
     part_frames: frames of a part
+    background: what the scene's picture was read from, if it was a file
     may_replace_foreign: the user named the very file, or said so
     """
 
@@ -69,6 +70,7 @@ class Order:
     speed: str = "fast"
     calm: bool = True
     part_frames: int = PART_FRAMES
+    background: str = ""
     may_replace_foreign: bool = False
 
     @property
@@ -345,9 +347,11 @@ def _identity_of(film: str) -> list[Any]:
 
 def _keep_inputs(order: Order) -> None:
     behind = order.scene.behind if order.scene else None
-    films = [order.source] + ([behind.name] if isinstance(behind, Named) else [])
-    for film in films:
-        with contextlib.suppress(OSError):
-            if os.path.samefile(film, order.output):
-                reason = "the film would be overwritten"
-                raise OutputError(reason, order.output, "would_overwrite_film")
+    name = behind.name if isinstance(behind, Named) else order.background
+    for what, file in (("film", order.source), ("background", name)):
+        with contextlib.suppress(OSError, ValueError):  # stdin, a colour, an address
+            status = os.stat(file)
+            for path in own.in_the_way(order.output, order.form):
+                if os.path.samestat(status, os.stat(str(path))):
+                    reason = "the %s would be overwritten" % what
+                    raise OutputError(reason, str(path), "would_overwrite_film")

@@ -79,6 +79,13 @@ def _foreign(output: str, form: Format) -> Iterator[Path]:
         yield times
 
 
+def in_the_way(output: str, form: Format) -> list[Path]:
+    """The files that are there under the names that a film, or its frames, will have."""
+    if form.container:
+        return [Path(output)] if os.path.isfile(output) else []
+    return [path for _, path in _frames_at(png_pattern(output))]
+
+
 def remove_frames(output: str, last: int) -> None:
     """Remove frames behind the last one: a longer film's, that bshm made before."""
     for number, path in _frames_at(png_pattern(output)):

@@ -132,6 +132,23 @@ def test_an_input_is_never_overwritten(tmp_path, small):
     assert_whole_cutout(small.with_name("small.png"), (128, 128))
 
 
+@pytest.mark.parametrize("read", ["background", "folder of backgrounds", "list"])
+def test_what_is_read_beside_the_photos_is_not_overwritten(tmp_path, small, read):
+    other = tmp_path / "pictures" / "small.png"
+    other.parent.mkdir()
+    if read == "list":
+        other.write_text("%s\n" % small)
+        flags = ["@%s" % other]
+    else:
+        Image.new("RGB", (64, 48), "blue").save(other)
+        flags = [small, "--background", other.parent if "folder" in read else other]
+    before = other.read_bytes()
+    for output in (["-o", other], ["-d", other.parent, "--force"]):
+        done = bshm(*flags, *output, code=1)
+        assert "would overwrite an input" in done.stderr.decode()
+        assert other.read_bytes() == before
+
+
 def test_output_of_one_photo_cannot_take_the_place_of_another_input(tmp_path, small):
     other = small.with_suffix(".png")
     Image.open(small).save(other)

@@ -13,6 +13,7 @@ from bshm.errors import OutputError
 from bshm.scene.background import Named, Picture
 from bshm.scene.compose import wish
 from bshm.video.backdrop import Backdrop, moves
+from tests.helpers import bshm
 from tests.video import films
 
 INNER = np.s_[30:66]  # rows in which the red square has no edge
@@ -187,6 +188,22 @@ def test_the_film_behind_is_not_overwritten(tmp_path):
     scene = wish(Named(str(tmp_path / "behind.mp4")))
     with pytest.raises(OutputError, match="would be overwritten"):
         films.make(tmp_path / "in.mp4", tmp_path / "behind.mp4", scene=scene)
+
+
+@pytest.mark.parametrize("output", ["beach.webp", "frames/000002.png"])
+def test_the_picture_behind_is_not_overwritten(tmp_path, output):
+    films.write(tmp_path / "in.mp4", 3)
+    beach = tmp_path / output
+    beach.parent.mkdir(exist_ok=True)
+    Image.new("RGB", (64, 48), "blue").save(beach)
+    before = beach.read_bytes()
+    output = beach if beach.suffix == ".webp" else beach.parent
+    done = bshm(
+        "video", tmp_path / "in.mp4", "--background", beach, "-o", output, "--force", code=1
+    )
+    assert "the background would be overwritten" in done.stderr.decode()
+    assert beach.read_bytes() == before
+    assert [path for path in beach.parent.iterdir() if path.suffix != ".mp4"] == [beach]
 
 
 @pytest.mark.parametrize("name", ["o.gif", "o.webp", "frames/", "o.webm"])

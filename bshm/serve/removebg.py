@@ -94,9 +94,9 @@ class Request(NamedTuple):
 
 def read(fields: Fields, max_pixels: int) -> Request:
     """A request's order. Raises Refusal with the contract's code."""
-    texts, files = fields.texts, fields.files
+    texts = fields.texts
     photo, photo_url = _source(fields)
-    behind, picture, background_url = _background(texts, files)
+    behind, picture, background_url = _background(fields)
     order = Order(
         photo=photo,
         format=FORMATS[_choice(texts, "format", FORMATS, "auto")],
@@ -194,16 +194,17 @@ def _decoded(text: str) -> bytes:
         raise Refusal(400, "failed_to_read_image", reason) from error
 
 
-def _background(
-    texts: dict[str, str], files: dict[str, bytes]
-) -> tuple[background.Background | None, bytes, str]:
+def _background(fields: Fields) -> tuple[background.Background | None, bytes, str]:
     """What is put behind: known already, as a file, or behind an address."""
+    texts, files = fields.texts, fields.files
     given: list[str] = [name for name in ("bg_color", "bg_image_url", "bg_blur") if name in texts]
     given += ["bg_image_file"] if "bg_image_file" in files else []
     if texts.get("bg_blur", "").lower() in NO[:1]:
         given.remove("bg_blur")
     if len(given) > 1:
         raise Refusal(400, "multiple_bg_sources", "Multiple backgrounds given: " + ", ".join(given))
+    if not given and "bg_image_file" in fields.empty:
+        raise Refusal(400, "not_an_image", "bg_image_file: the file is empty")
     if given == ["bg_color"]:
         colour = background.colour(texts["bg_color"])
         if colour is None:

@@ -299,6 +299,9 @@ def test_a_file_that_is_empty_is_told_from_none(ask, portrait, service):
     answer = ask(400, files=empty)
     assert refusal(answer) == "invalid_file_type"
     assert answer.json()["errors"][0]["title"] == "image_file: the file is empty"
+    answer = ask(400, files={"image_file": portrait, "bg_image_file": ("zero.jpg", b"")})
+    assert refusal(answer) == "invalid_file_type"
+    assert answer.json()["errors"][0]["title"] == "bg_image_file: the file is empty"
     # Of a form that was left empty the part has no name; another source counts then.
     left = b'--b\r\nContent-Disposition: form-data; name="image_file"; filename=""\r\n\r\n\r\n--b--'
     kind = {"Content-Type": "multipart/form-data; boundary=b"}

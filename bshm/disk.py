@@ -214,8 +214,8 @@ def not_written(path: Path, error: Exception) -> OutputError:
 
 def try_folder(path: Path) -> None:
     """Raise OutputError where a file of this path could not be made. Leaves nothing behind."""
-    if os.path.exists(str(path)) and not os.path.isfile(str(path)):
-        return  # a device or a pipe, which is written to as it is
+    if takes_a_stream(str(path)):
+        return
     try:
         folder = os.path.dirname(os.path.realpath(str(path)))
         scratch = _hidden(folder)

@@ -200,7 +200,7 @@ class OverwriteGuard:
         """Raise OutputError where a job's output would overwrite one of the files that are read.
 
         A file that bears no mark is refused as well: another tool's, or changed since by the user.
-        Of a store that is known only when it is written to.
+        Of a store that is known only when it is written to. So is a file in whose place a folder is.
         """
         if job.output is not None:
             self._check("cutout", job, job.output, job.may_replace_foreign_file)
@@ -221,6 +221,7 @@ class OverwriteGuard:
             raise OutputError(would + "an input", name, "would_overwrite_input")
         if isinstance(file, Place):
             return
+        disk.refuse_folder(file)
         if not may_replace and os.path.isfile(str(file)) and not marks.is_own(file):
             foreign = "a file that bshm did not make, or that was changed since"
             raise OutputError(would + foreign, name, "foreign_file")

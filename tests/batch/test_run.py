@@ -257,6 +257,18 @@ def test_one_by_one_and_overlapped_jobs_end_the_same(tmp_path, photos):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "all" / name).read_bytes()
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_a_folder_in_a_files_place_is_told_before_the_photo_is_seen(tmp_path, photos, both):
+    sources, out, matting = expand([str(photos(2))]), tmp_path / "out", Everybody()
+    (out / ("0000_matte.png" if both else "0000.png")).mkdir(parents=True)
+    results = []
+    jobs = outputs.plan(sources, out, both=both)
+    run_all(jobs, lambda: matting, results.append, Recipe())
+    assert statuses(results) == ["failed", "done"] and len(matting.seen) == 1
+    assert str(results[0].error).endswith("cannot be written: it is a folder")
+    assert not results[0].timings
+
+
 def test_a_job_that_writes_to_a_stream_needs_no_file(photos):
     taken = []
     [source] = expand([str(photos(1))])

@@ -200,7 +200,7 @@ class OverwriteGuard:
         """Raise OutputError where a job's output would overwrite one of the files that are read.
 
         A file that bears no mark is refused as well: another tool's, or changed since by the user.
-        Of a store that is known only when it is written to. So is a file in whose place a folder is.
+        Of a store that is known only when it is written to. A folder in its place is refused, too.
         """
         if job.output is not None:
             self._check("cutout", job, job.output, job.may_replace_foreign_file)

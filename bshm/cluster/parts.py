@@ -86,10 +86,15 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(place: Output) -> list[dict[str, Any]]:
-    """The rows of a part; none where it is not there, or none of ours. Raises InputError."""
+    """The rows of a part; none where it is not there, damaged, or none of ours.
+
+    Raises InputError where it cannot be read.
+    """
+    file = io.BytesIO(data(place))
     try:
-        return pyarrow.parquet.read_table(io.BytesIO(data(place))).to_pylist()
-    except pyarrow.ArrowInvalid:
+        table = pyarrow.parquet.read_table(file)
+        return table.to_pylist() if table.schema.names == SCHEMA.names else []
+    except (pyarrow.ArrowException, OSError, ValueError):  # as the damage has it
         return []
 
 

@@ -44,7 +44,7 @@ class Plan:
     folder: where the cutouts go
     name, both, replace: see `bshm.batch.outputs.plan`
     recipes: one for all photos, or several, of which each photo takes the next
-    weights, device, engine, threads: see `bshm.matting.Matting`; nothing is ``auto``
+    weights, device, engine, threads: see `bshm.matting.AlphaMatting`; nothing is ``auto``
     sha256: of the weights' file
     size: photos of a shard, about
     tars: whether a shard's cutouts become one file

@@ -26,7 +26,7 @@ NICE = 5  # of 19: how far the workers stand back behind the process that speaks
 
 
 class Outfit(NamedTuple):
-    """What each worker works with; see `bshm.matting.Matting`."""
+    """What each worker works with; see `bshm.matting.AlphaMatting`."""
 
     weights: str
     device: str

@@ -9,6 +9,7 @@ import sys
 import tarfile
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import cv2
 import pytest
@@ -20,7 +21,8 @@ from tests.cluster.test_plan import plan
 from tests.helpers import sample
 from tests.serve.running import wait_for
 
-pytest.importorskip("pyarrow")
+pyarrow = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow.parquet")
 
 SHA256 = weights.EMBEDDED["bshm-lite.onnx"]
 
@@ -78,6 +80,27 @@ def test_what_the_part_has_as_done_is_skipped_and_stays_in_it(made):
     assert statuses(results) == ["skipped", "skipped", "failed"]
     assert rows[:2] == before[:2]
     results, _ = do(made(skip_existing=True, both=True))  # has a report of its own
+    assert statuses(results) == ["done", "done", "failed"]
+
+
+@pytest.mark.parametrize("fault", ["empty", "cut", "footer", "names", "foreign"])
+def test_a_part_that_is_damaged_or_none_of_ours_is_made_again(made, fault):
+    do(made())
+    [part] = Path(made().report).glob("*.parquet")
+    data = part.read_bytes()
+    begin = len(data) - 8 - int.from_bytes(data[-8:-4], "little")  # of the footer
+    if fault == "foreign":
+        pyarrow.parquet.write_table(pyarrow.table({"x": [1, 2, 3]}), part)
+    else:
+        footer = bytes(byte ^ 0x5A for byte in data[begin:-8])
+        damaged = {
+            "empty": b"",
+            "cut": data[:-100],
+            "footer": data[:begin] + footer + data[-8:],
+            "names": data.replace(b"status", b"\xff\xfeatus"),
+        }
+        part.write_bytes(damaged[fault])
+    results, _ = do(made(skip_existing=True))
     assert statuses(results) == ["done", "done", "failed"]
 
 

@@ -4,7 +4,8 @@
 
 A sample is made at the network's own size in one warp: geometry, then (often) a new background
 behind the true foreground colours, then everything a camera and a website do to a picture.
-Things that `training.carried` cut out are given into other people's hands.
+Things that `training.carried` cut out are given into other people's hands, those of
+`training.mistakes` stand behind them.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ HAIRY = 2.0
 # their set's median photo, within these bounds.
 HARD = (0.5, 3.0)
 # How often somebody is given a thing, and how often of these it is held: else it lies apart.
-THINGS, HELD = 0.5, 0.8
+THINGS, HELD = 0.65, 0.9
 DRAWN_THINGS = 0.5  # share of the things that are drawn; the others were cut out of photos
+MISTAKEN = 0.3  # how often something stands behind that was once taken for a person
 EMPTY = 0.04  # how often nobody is there at all
 # Size of a thing as a share of the person's, both as square roots of areas.
 THING = (0.2, 0.7)
@@ -49,6 +51,7 @@ class Pack:
         self.records = json.loads((folder / "index.json").read_text())
         self.file = os.open(folder / "pixels.bin", os.O_RDONLY)
         self.things = sorted((folder / "carried").glob("*.png"))
+        self.mistakes = sorted((folder / "mistakes").glob("*.png"))
         hard = folder / "hard.json"  # of `training.hard`, if it has run
         self.errors: dict[str, float] = json.loads(hard.read_text()) if hard.exists() else {}
 
@@ -127,8 +130,9 @@ def write_pack(data: Path, fused: Path, folder: Path) -> None:
             rgb = cv2.imread(str(path))[:, :, ::-1]
             none = np.zeros(rgb.shape[:2], np.uint8)
             add([rgb, rgb, none, none], name=path.stem, kind="bg")
-    if (fused / "carried").exists():
-        shutil.copytree(fused / "carried", folder / "carried", dirs_exist_ok=True)
+    for cutouts in ("carried", "mistakes"):
+        if (fused / cutouts).exists():
+            shutil.copytree(fused / cutouts, folder / cutouts, dirs_exist_ok=True)
     (folder / "index.json").write_text(json.dumps(records))
 
 
@@ -218,6 +222,9 @@ class Sampler:
             layer = self.person(index, False)
         if self.pack.things and layer.alpha.any() and rnd.random() < THINGS:
             layer = self._with_thing(layer)
+        if self.pack.mistakes:
+            for _ in range(rnd.choice([0, 1, 2], p=[1 - MISTAKEN, MISTAKEN * 0.7, MISTAKEN * 0.3])):
+                layer = self._with_mistake(layer)
         rgb, front = self.photometry(layer.rgb, layer.front)
         alpha, weight = layer.alpha, layer.weight
         if rnd.random() < 0.04:
@@ -293,6 +300,31 @@ class Sampler:
         front = layer.front * (1 - part) + colours * part
         alpha = np.maximum(layer.alpha, cover)
         return Layer(rgb, front, alpha, np.maximum(layer.weight, cover))
+
+    def _with_mistake(self, layer: Layer) -> Layer:
+        """Something that was once taken for a person, behind whoever is there."""
+        rnd, (height, width) = self.random, self.shape
+        piece = cv2.imread(str(rnd.choice(self.pack.mistakes)), cv2.IMREAD_UNCHANGED)
+        piece_h, piece_w = piece.shape[:2]
+        body = layer.alpha > 0.5
+        area = max(float(body.sum()), 0.05 * height * width)
+        side = np.sqrt(area) * np.exp(rnd.uniform(np.log(0.25), np.log(1.1)))
+        scale = side / np.sqrt(max(1.0, float((piece[..., 3] > 127).sum())))
+        scale = min(scale, 0.8 * max(height, width) / max(piece_h, piece_w))
+        centre = rnd.uniform(0, 1, 2) * (width, height)
+        if body.any() and rnd.random() < 0.6:  # beside the person
+            x, y, w, h = cv2.boundingRect(body.astype(np.uint8))
+            centre = np.array([x, y]) + rnd.uniform(-0.25, 1.25, 2) * (w, h)
+        angle, flip = np.deg2rad(rnd.normal(0, 12)), rnd.choice([-1, 1])
+        cos, sin = np.cos(angle), np.sin(angle)
+        linear = scale * np.array([[flip * cos, -sin], [flip * sin, cos]])
+        shift = centre - linear @ np.array([piece_w / 2, piece_h / 2])
+        warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
+        seen = cv2.warpAffine(piece, warp, (width, height)).astype(np.float32)
+        part = seen[..., 3:] / 255 * (1 - layer.alpha[..., None])
+        colours = (seen[..., 2::-1] * np.float32(rnd.uniform(0.8, 1.2))).clip(0, 255)
+        weight = np.where((seen[..., 3] > 127) & (layer.alpha == 0), 1, layer.weight)
+        return layer._replace(rgb=layer.rgb * (1 - part) + colours * part, weight=weight)
 
     def _drawn_thing(self, side: int = 160) -> np.ndarray:
         """Something nobody has a photo of: uint8 RGBA [side, side].

@@ -25,8 +25,8 @@ RELEASED = "damo/cv_unet_image-matting"
 DATA = Path(__file__).parent.parent / "data"
 # sha256 of the embedded weights' files.
 EMBEDDED = {
-    "bshm-lite.onnx": "4843b4c04e012ffafeb229e1bee7dcdde0de3c543b70da3bf81717ecff6e1e96",
-    "bshm-lite.pb": "5b86e3bc56acf0dd28672e42c7bfa24e213012784372626b5155efc131a6f779",
+    "bshm-lite.onnx": "34f32b301a44d01e6a8692d161e65151287ffe453c232d07275b79ef8e656f6d",
+    "bshm-lite.pb": "a8107a791d3375826d85ce268432fc586e7d2541d786399b72d66424ce498baf",
 }
 SUFFIXES = {"onnx": ".onnx", "tensorflow": ".pb"}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

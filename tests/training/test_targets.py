@@ -12,7 +12,7 @@ import pytest
 if sys.version_info < (3, 10):
     pytest.skip("training/ is for Python 3.10 and newer", allow_module_level=True)
 
-from training import carried, split
+from training import carried, mistakes, split
 from training.data import Pack
 from training.fuse import GUESS, fuse
 
@@ -124,6 +124,25 @@ def test_things_are_cut_out_whole():
     assert thing.shape == (50, 60, 4)
     assert tuple(thing[25, 30]) == (250, 10, 10, 255)
     assert thing[0, 0, 3] < 255, "soft at its edge"
+
+
+@pytest.mark.parametrize(
+    ("centre", "other", "texture", "found"),
+    [
+        ((20, 20), 0, 60, True),
+        ((20, 20), 0.5, 60, False),  # the other network holds it, too: somebody without a label
+        ((20, 20), 0, 5, False),  # as plain as a shirt
+        ((100, 100), 0, 60, False),  # on the person
+    ],
+)
+def test_mistakes_are_what_one_network_alone_takes_for_people(centre, other, texture, found):
+    dog = disc(centre, 15)
+    own, seen = np.maximum(disc(radius=40), dog), dog * np.float32(other)
+    grey = 120 + texture * np.random.default_rng(1).standard_normal((200, 200, 1))
+    rgb = grey.clip(0, 255).astype(np.uint8).repeat(3, 2)
+    spots = mistakes.mistaken(own, disc(radius=40) > 0, seen, rgb)
+    assert spots[centre[1], centre[0]] == found
+    assert not spots[100, 100]
 
 
 @pytest.fixture

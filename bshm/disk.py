@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmap import mmap
 
 LIMIT = 1 << 30  # bytes of one photo, unless the caller says otherwise
+TRIES = 10  # times that a file is made while other runs clear up beside it
 
 # Two letters at least: C:/photo.jpg is a path.
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
@@ -171,12 +172,12 @@ def written_whole(path: Path, synced: bool = False) -> Iterator[BinaryIO]:
 
 def _scratch(folder: str) -> BinaryIO:
     """A new hidden file in a folder, which is made. It is locked, so that `clear_up` leaves it."""
-    for left in (2, 1, 0):
+    for left in reversed(range(TRIES)):
         try:
             os.makedirs(folder, exist_ok=True)
             # Not tempfile: its files are for their owner only, whatever the umask.
             file = open(_hidden(folder), "x+b")  # noqa: SIM115 - whoever writes it closes it
-        except FileNotFoundError:  # another run that tried the folder removed it
+        except (FileNotFoundError, FileExistsError):  # another run that tried the folder removes it
             if not left:
                 raise
             continue
@@ -257,7 +258,10 @@ def clear_up(folder: Path) -> None:
                 with contextlib.suppress(OSError):
                     with open(scratch, "r+b") as file:  # NFS locks no file opened to be read
                         lock(file)
-                    os.unlink(scratch)
+                        if os.name != "nt":  # unlocked, it might be another run's by then
+                            os.unlink(scratch)
+                    if os.name == "nt":
+                        os.unlink(scratch)
 
 
 def lock(file: BinaryIO) -> None:

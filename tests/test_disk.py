@@ -150,6 +150,37 @@ def test_readers_and_writers_at_once_see_whole_files_only(tmp_path):
     assert os.listdir(str(tmp_path)) == ["x.png"]
 
 
+@needs_posix
+def test_a_file_that_another_run_clears_up_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    lock = disk.lock
+
+    def lock_late(file):
+        monkeypatch.setattr(disk, "lock", lock)
+        disk.clear_up(tmp_path)
+        lock(file)
+
+    monkeypatch.setattr(disk, "lock", lock_late)
+    with disk.written_whole(tmp_path / "x.png") as file:
+        assert os.listdir(str(tmp_path)) == [os.path.basename(file.name)]
+        file.write(b"data")
+    assert os.listdir(str(tmp_path)) == ["x.png"]
+
+
+@needs_posix
+def test_what_is_cleared_up_is_locked_until_it_is_gone(tmp_path, monkeypatch):
+    (tmp_path / (".bshm-%s.tmp" % ("0" * 16))).write_bytes(b"left")
+    unlink = os.unlink
+
+    def unlink_locked(path):
+        with open(path, "r+b") as file, pytest.raises(BlockingIOError):
+            disk.lock(file)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", unlink_locked)
+    disk.clear_up(tmp_path)
+    assert os.listdir(str(tmp_path)) == []
+
+
 def test_a_folder_is_tried_and_left_as_it_was(tmp_path):
     disk.try_folder(tmp_path / "a" / "b" / "x.png")
     assert os.listdir(str(tmp_path)) == []

@@ -20,7 +20,7 @@ from bshm.batch.sources import Kind, Source
 from bshm.batch.stores import Place
 from bshm.codec import marks
 from bshm.codec.encode import ENDINGS
-from bshm.errors import OutputError
+from bshm.errors import InputError, OutputError
 from bshm.pipeline import Recipe
 
 if TYPE_CHECKING:
@@ -183,18 +183,16 @@ def _is_finished(output: Output, mark: str) -> bool:
 class OverwriteGuard:
     """Keeps a run from writing to the files that it reads, and to others of the user's."""
 
-    def __init__(self, jobs: Iterable[Job], others: Iterable[Source] = ()) -> None:
-        """others: what is read beside the photos of the jobs, such as lists and backgrounds"""
-        self._known: set = set()
-        self._listed: set[str] = set()  # of a store: photos if they bear no mark
+    def __init__(
+        self, jobs: Iterable[Job], others: Iterable[Source] = (), known: Iterable[object] = ()
+    ) -> None:
+        """Know what is read: the photos of the jobs, and others, such as lists and backgrounds.
+
+        known: what is kept besides, as `read_by` and `written_by` identify it
+        """
+        self._known = set(known)
         for source in itertools.chain((job.source for job in jobs), others):
-            if source.kind is Kind.FILE and source.path:
-                self._known.update(_identities(source.path))
-            elif source.kind is Kind.STORED:
-                known = self._listed if source.listed else self._known
-                known.add(source.address)
-            elif source.kind is Kind.STDIN:
-                self._known.update(_stdin_identity())
+            self._known.update(read_by(source))
 
     def check(self, job: Job) -> None:
         """Raise OutputError where a job's output would overwrite one of the files that are read.
@@ -209,14 +207,10 @@ class OverwriteGuard:
 
     def _check(self, what: str, job: Job, file: Output, may_replace: bool) -> None:
         name, would = job.source.name, "its %s %s would overwrite " % (what, file)
-        if isinstance(file, Place):
-            address = printable(file.bare)
+        known = self._known.intersection(written_by(file))
+        if isinstance(file, Place) and not any(identity == _named(file) for identity in known):
             # What a folder lists may be our own of an earlier run; writing asks unless it may all.
-            known = address in self._known or (
-                may_replace and address in self._listed and stores.is_foreign(file)
-            )
-        else:
-            known = bool(self._known.intersection(_identities(file)))
+            known = known if known and may_replace and stores.is_foreign(file) else set()
         if known:
             raise OutputError(would + "an input", name, "would_overwrite_input")
         if isinstance(file, Place):
@@ -225,6 +219,43 @@ class OverwriteGuard:
         if not may_replace and os.path.isfile(str(file)) and not marks.is_own(file):
             foreign = "a file that bshm did not make, or that was changed since"
             raise OutputError(would + foreign, name, "foreign_file")
+
+
+def read_by(source: Source) -> Iterator[object]:
+    """What identifies the file of a photo, if it is one."""
+    if source.kind is Kind.FILE and source.path:
+        yield from _identities(source.path)
+    elif source.kind is Kind.STORED:
+        yield source.listed, source.address
+    elif source.kind is Kind.STDIN:
+        yield from _stdin_identity()
+
+
+def written_by(file: Output) -> Iterator[object]:
+    """What a file would be identified by if it were read as a photo, and its own name."""
+    if isinstance(file, Place):
+        yield _named(file)
+        yield True, printable(file.bare)  # listed
+    else:
+        yield str(file)
+        yield from _identities(file)
+
+
+def _named(file: Place) -> tuple[bool, str]:
+    return False, printable(file.bare)
+
+
+def is_empty(folder: Output) -> bool:
+    """Whether nothing is there for certain, not even a folder of a store."""
+    try:
+        if isinstance(folder, Place):
+            return not stores.exists(folder)
+        with os.scandir(str(folder)) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True
+    except (InputError, OSError):
+        return False
 
 
 def _stdin_identity() -> Iterator[object]:

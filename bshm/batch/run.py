@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Callable, Iterable, Iterator, NamedTuple, Sequ
 from bshm import disk, pipeline
 from bshm.batch import outputs
 from bshm.batch.outputs import Job, OverwriteGuard
-from bshm.batch.sources import OWN_CUTOUT, Kind, Source
+from bshm.batch.sources import OWN_CUTOUT, Kind
 from bshm.codec.decode import decode
 from bshm.cutouts.cutout import Composite, Cutout
 from bshm.errors import BshmError
@@ -77,11 +77,17 @@ class Result:
     timings: Timings = field(default_factory=dict)
 
 
-def do_one(job: Job, matting: AlphaMatting, recipe: Recipe, skip_existing: bool = False) -> Result:
+def do_one(
+    job: Job,
+    matting: AlphaMatting,
+    recipe: Recipe,
+    skip_existing: bool = False,
+    guard: OverwriteGuard | None = None,
+) -> Result:
     """Do one job, one step after the other. Whatever one photo meets is in the result."""
     task = _Task(job, recipe)
     try:
-        known = task.early_result(OverwriteGuard([job]), skip_existing)
+        known = task.early_result(guard or OverwriteGuard([job]), skip_existing)
         if known:
             return known
         task.see(task.decode(task.read()), matting)
@@ -98,7 +104,7 @@ def run_all(
     skip_existing: bool = False,
     stop_if_asked: Callable[[], None] = lambda: None,
     when_seen: Callable[[], None] = lambda: None,
-    others: Iterable[Source] = (),
+    guard: OverwriteGuard | None = None,
 ) -> None:
     """Do every job and report each result, in order, from the calling thread.
 
@@ -110,7 +116,7 @@ def run_all(
     not reported.
     ``when_seen`` is called once the network has seen the last photo, while it is made and written:
     what `load_matting` took can go.
-    ``others`` are read beside the photos, such as lists and backgrounds; no job overwrites them.
+    ``guard`` refuses jobs that would overwrite what is read; none knows of the jobs' photos alone.
     ``stop_if_asked`` is called now and then; when it raises, what is being written is finished and
     reported before that goes on.
 
@@ -123,7 +129,7 @@ def run_all(
         disk.clear_up(folder)
     fetchers = ThreadPoolExecutor(min(FETCH_AHEAD, len(jobs)) or 1)
     decoder, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-    reader = _Reader(fetchers, decoder, OverwriteGuard(jobs, others), skip_existing)
+    reader = _Reader(fetchers, decoder, guard or OverwriteGuard(jobs), skip_existing)
     writes: deque[Future[Result]] = deque()
     matting: AlphaMatting | None = None
     disk_is_full = False

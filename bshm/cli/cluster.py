@@ -171,6 +171,7 @@ def _plan(args: argparse.Namespace, recipes: list, pool: Pool) -> Plan:
         tars=args.shards,
         skip_existing=args.skip_existing,
         home=os.getcwd(),
+        backgrounds=tuple(scene_flags.pictures(args)),
     )
 
 

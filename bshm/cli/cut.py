@@ -77,8 +77,10 @@ def _run(
     args: argparse.Namespace, jobs: list[Job], recipes: list[Recipe], others: list[Source]
 ) -> int:
     """Do the jobs; ``others`` are read beside their photos, and stay as they are."""
+    from bshm.batch.outputs import OverwriteGuard
     from bshm.batch.run import run_all
 
+    guard = OverwriteGuard(jobs, others)
     report = Report(args, len(jobs))
 
     def load_matting() -> AlphaMatting:
@@ -89,7 +91,7 @@ def _run(
         try:
             run_all(
                 jobs, load_matting, report.tell, recipes,
-                args.skip_existing, stop_if_asked, when_seen=stack.close, others=others,
+                args.skip_existing, stop_if_asked, when_seen=stack.close, guard=guard,
             )  # fmt: skip
             report.bar.close()
         except KeyboardInterrupt:

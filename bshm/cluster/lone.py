@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Iterator
 
 from bshm.batch import outputs
-from bshm.batch.outputs import Job, Output
+from bshm.batch.outputs import Job, Output, OverwriteGuard
 from bshm.batch.run import Result, Status, do_one
 from bshm.cluster import parts
 from bshm.cluster.plan import Plan
@@ -52,7 +52,7 @@ class Tries:
             parts.remove(self.note)
 
 
-def run(plan: Plan, jobs: list[Job], recipes: list[Any]) -> Iterator[Result]:
+def run(plan: Plan, jobs: list[Job], recipes: list[Any], guard: OverwriteGuard) -> Iterator[Result]:
     """What becomes of each photo; one that ends its process failed, code ``worker_lost``.
 
     Raises BshmError where this machine cannot work as the plan says.
@@ -60,7 +60,7 @@ def run(plan: Plan, jobs: list[Job], recipes: list[Any]) -> Iterator[Result]:
     with contextlib.ExitStack() as stack:
         pipe: Connection | None = None
         for job, recipe in zip(jobs, recipes):
-            pipe = pipe or stack.enter_context(_process(plan))
+            pipe = pipe or stack.enter_context(_process(plan, guard))
             try:
                 pipe.send((job, recipe))
                 answer = pipe.recv()
@@ -76,11 +76,11 @@ def run(plan: Plan, jobs: list[Job], recipes: list[Any]) -> Iterator[Result]:
 
 
 @contextlib.contextmanager
-def _process(plan: Plan) -> Iterator[Connection]:
+def _process(plan: Plan, guard: OverwriteGuard) -> Iterator[Connection]:
     """A process for photos, and the pipe to it."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_main, args=(theirs, plan), daemon=True)
+    process = context.Process(target=_main, args=(theirs, plan, guard), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -91,7 +91,7 @@ def _process(plan: Plan) -> Iterator[Connection]:
         process.join()
 
 
-def _main(pipe: Connection, plan: Plan) -> None:
+def _main(pipe: Connection, plan: Plan, guard: OverwriteGuard) -> None:
     """Answer each photo with its result, until nobody asks any more."""
     plan.go_home()
     matting = None
@@ -102,6 +102,6 @@ def _main(pipe: Connection, plan: Plan) -> None:
             return
         try:
             matting = matting or load(plan)
-            pipe.send(do_one(job, matting, recipe))
+            pipe.send(do_one(job, matting, recipe, guard=guard))
         except BshmError as error:
             pipe.send(error)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import sqlite3
 from dataclasses import dataclass
 from typing import Iterable, Iterator, NamedTuple
 
 from bshm import __version__
-from bshm.batch import outputs, sources
+from bshm.batch import outputs, sources, stores
 from bshm.batch.names import STEM
-from bshm.batch.outputs import Job, Output
+from bshm.batch.outputs import Job, Output, OverwriteGuard
+from bshm.batch.sources import Source
 from bshm.pipeline import Recipe
 
 CACHE_KB = 64_000  # of the names' set; what is beyond lies on the disk
@@ -29,11 +31,13 @@ class Shard(NamedTuple):
 
     key: names its part of the report; it stays the same while the photos before it do
     first: number of its first photo
+    inputs: what identifies photos, of whichever shard, in whose place a cutout of this one would be
     """
 
     key: str
     first: int
     jobs: list[Job]
+    inputs: frozenset[object] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Plan:
     skip_existing: whether photos are left out that the report has as done
     home: folder that relative paths start from
     version: of bshm
+    backgrounds: the pictures that the recipes name
     """
 
     inputs: tuple[str, ...]
@@ -70,6 +75,7 @@ class Plan:
     skip_existing: bool = False
     home: str = ""
     version: str = __version__
+    backgrounds: tuple[Source, ...] = ()
 
     @property
     def output(self) -> Output:
@@ -103,29 +109,77 @@ class Plan:
         jobs = outputs.plan(
             photos, self.output, self.name, format, self.both, self.replace, Names()
         )
-        return _cut(jobs, self.size)
+        return _cut(jobs, self.size, self._inputs())
+
+    def guard(self, shard: Shard) -> OverwriteGuard:
+        """What keeps a shard's jobs from writing to what any shard reads."""
+        others = [*sources.lists(self.inputs), *self.backgrounds]
+        return OverwriteGuard(shard.jobs, others, shard.inputs)
+
+    def _inputs(self) -> Names | None:
+        """What identifies the photos that a cutout might be written over; None: there are none.
+
+        They are listed for it before the first shard, for a shard may write where a later one
+        reads. In an empty folder there is nothing to lose. Else, of what folders and patterns list
+        nothing is replaced as long as files that bshm did not make are not.
+        """
+        if self.tars or outputs.is_empty(self.output):
+            return None
+        known = Names()
+        for named in self.inputs:
+            if self.replace and _are_apart(named, self.folder):
+                continue
+            for source in sources.iterate([named], self.recursive):
+                if self.replace or not source.listed:
+                    known.update(outputs.read_by(source))
+                elif not named.startswith("@"):  # a list may name both
+                    break
+        return known
 
 
-def _cut(jobs: Iterable[Job], size: int) -> Iterator[Shard]:
+def _are_apart(named: str, folder: str) -> bool:
+    """Whether what is named, but in a list, is in a store and cannot be below a folder."""
+    if not (stores.is_address(named) and stores.is_address(folder)):
+        return False
+    fixed = re.split(r"[*?\[]", stores.Place(named).bare)[0].rstrip("/")
+    below = stores.Place(folder).bare.rstrip("/")
+    return not fixed.startswith(below) and not below.startswith(fixed)
+
+
+def _cut(jobs: Iterable[Job], size: int, inputs: Names | None) -> Iterator[Shard]:
     """Shards of about ``size`` photos, of a quarter as many at least and twice as many at most.
 
     The fewer they have at least, the sooner the shards behind a new photo are what they were.
     """
     least = max(1, size // 4)
     key, first, shard = _digest(""), 0, []
+    met: set[object] = set()
     for number, job in enumerate(jobs, 1):
         shard.append(job)
+        if inputs is not None:
+            met.update(_met(job, inputs))
         name = str(job.output)  # no other has it, while a photo may be named twice
         ends = _number(name) % max(1, size - least) == 0
         if (ends and len(shard) >= least) or len(shard) >= 2 * size:
-            yield Shard(key, first, shard)
-            key, first, shard = _digest(name), number, []
+            yield Shard(key, first, shard, frozenset(met))
+            key, first, shard, met = _digest(name), number, [], set()
     if shard:
-        yield Shard(key, first, shard)
+        yield Shard(key, first, shard, frozenset(met))
+
+
+def _met(job: Job, inputs: Names) -> Iterator[object]:
+    """What identifies the inputs in whose place a job would write."""
+    for file in (job.output, job.matte):
+        if file is None:
+            continue
+        met = [identity for identity in outputs.written_by(file) if identity in inputs]
+        if met:
+            yield from met
+            yield str(file)  # other machines number their disks in another way
 
 
 class Names:
-    """The names that outputs have taken, on the disk: of a hundred million, 2 GB."""
+    """Names that are taken, on the disk: of a hundred million, 2 GB."""
 
     def __init__(self) -> None:
         self._base = sqlite3.connect("", isolation_level=None)  # a file that goes with us
@@ -138,7 +192,7 @@ class Names:
         asked = "SELECT 1 FROM names WHERE hash = ?"
         return self._base.execute(asked, (_number(name),)).fetchone() is not None
 
-    def update(self, names: Iterable[str]) -> None:
+    def update(self, names: Iterable[object]) -> None:
         given = [(_number(name),) for name in names]
         self._base.executemany("INSERT OR IGNORE INTO names VALUES (?)", given)
 

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 from bshm import __version__
-from bshm.batch.outputs import Job
+from bshm.batch.outputs import Job, OverwriteGuard
 from bshm.batch.run import Result, Status, run_all
 from bshm.cluster import lone, parts, tars
 from bshm.cluster.lone import load
@@ -73,19 +73,22 @@ class Worker:
             return []
         jobs, recipes = [job for job, _ in todo], [recipe for _, recipe in todo]
         if not self.plan.tars:
-            return self._run(jobs, recipes, apart)
+            return self._run(jobs, recipes, apart, self.plan.guard(shard))
         with tars.room() as folder:
             samples = list(tars.samples(jobs, folder))
-            made = self._run([sample.local for sample in samples], recipes, apart)
+            local = [sample.local for sample in samples]
+            made = self._run(local, recipes, apart, OverwriteGuard(local))
             place = self.plan.output / (shard.key + tars.ENDING)
             return tars.pack(place, zip(samples, made), folder)
 
-    def _run(self, jobs: list[Job], recipes: list[Any], apart: bool) -> list[Result]:
+    def _run(
+        self, jobs: list[Job], recipes: list[Any], apart: bool, guard: OverwriteGuard
+    ) -> list[Result]:
         """Raises OutputError where a disk is full: it ends the job, as it ends a run."""
         if apart:
-            return list(lone.run(self.plan, jobs, recipes))
+            return list(lone.run(self.plan, jobs, recipes, guard))
         results: list[Result] = []
-        run_all(jobs, self._load, results.append, recipes)
+        run_all(jobs, self._load, results.append, recipes, guard=guard)
         if len(results) < len(jobs):
             raise results[-1].error or OutputError("the disk is full", code="disk_full")
         return results

@@ -53,6 +53,7 @@ def test_flags_make_a_plan_that_means_the_same_elsewhere(scene):
     assert states == [
         sent.state(job, sent.recipe(place)) for place, job in enumerate(next(sent.shards()).jobs)
     ]
+    assert bool(plan.backgrounds) == any(str(PORTRAITS[0].parent) in word for word in scene)
     assert plan.weights == "bshm-lite" and len(plan.sha256) == 64 and plan.device == "cpu"
 
 

@@ -101,6 +101,26 @@ def test_names_are_listed_only_as_far_as_they_are_asked(tmp_path, monkeypatch):
     assert len(next(shards).jobs) == len(read) < 20
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_folder_is_listed_twice_only_where_its_photos_may_be_replaced(
+    tmp_path, monkeypatch, replace
+):
+    for name in photos(40):
+        (tmp_path / name).write_bytes(b"x")
+    file, made = sources._file, []
+
+    def counted(path, *arguments, **options):
+        made.append(path)
+        return file(path, *arguments, **options)
+
+    monkeypatch.setattr(sources, "_file", counted)
+    next(plan(str(tmp_path), folder=str(tmp_path), replace=replace).shards())
+    assert (len(made) > 40) == replace
+    made.clear()
+    next(plan(str(tmp_path), folder=str(tmp_path / "new"), replace=replace).shards())
+    assert len(made) <= 16
+
+
 def test_each_photo_takes_the_next_recipe_wherever_its_shard_begins(listed):
     made = plan(listed(photos(30)), recipes=(Recipe(), Recipe(crop=1), Recipe(crop=2)))
     crops = [

@@ -14,9 +14,11 @@ from pathlib import Path
 import cv2
 import pytest
 
+from bshm.batch import sources
 from bshm.batch.run import Status
 from bshm.errors import BshmError
 from bshm.model import weights
+from bshm.pipeline import Recipe
 from tests.cluster.test_plan import plan
 from tests.helpers import sample
 from tests.serve.running import wait_for
@@ -150,6 +152,114 @@ def test_in_a_store_what_is_done_is_known_by_one_request_a_shard(bucket, photo, 
 
 def photos_in(folder):
     return [path for path in (folder / "in").iterdir() if path.name != "broken.jpg"]
+
+
+def codes(made_plan):
+    """What has become of each photo, shard by shard, by its name: its status, or its code."""
+    from bshm.cluster.worker import Worker
+
+    worker, found = Worker(made_plan), {}
+    for shard in made_plan.shards():
+        for result in worker.do(shard):
+            name = os.path.basename(result.job.source.name)
+            found[name] = result.error.code if result.error else result.status.value
+    return found
+
+
+@pytest.fixture(params=["disk", "memory", "disk, photo by photo"])
+def shelf(request, tmp_path, monkeypatch):
+    """A folder of a disk or a store: its name, and functions that read and write files in it."""
+    from bshm.cluster import worker
+
+    if "photo by photo" in request.param:
+        monkeypatch.setattr(worker, "TRIES", 0)
+    if request.param != "memory":
+        folder = tmp_path / "shelf"
+        folder.mkdir()
+        return (
+            str(folder),
+            lambda name: (folder / name).read_bytes(),
+            lambda name, data: (folder / name).write_bytes(data),
+        )
+    files = pytest.importorskip("fsspec").filesystem("memory")
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+    return (
+        "memory://shelf",
+        lambda name: files.cat("/shelf/" + name),
+        lambda name, data: files.pipe("/shelf/" + name, data),
+    )
+
+
+@pytest.fixture
+def png():
+    return cv2.imencode(".png", sample("2.png", 48, 40)[:, :, ::-1])[1].tobytes()
+
+
+@pytest.mark.parametrize("by_list", [False, True])
+def test_no_shard_overwrites_a_photo_of_another(shelf, tmp_path, photo, png, by_list):
+    folder, read, write = shelf
+    write("a.jpg", photo)
+    write("a.png", png)
+    write("b.jpg", photo)
+    inputs = folder
+    if by_list:
+        (tmp_path / "names.txt").write_text(
+            "".join("%s/%s\n" % (folder, name) for name in ("a.jpg", "b.jpg", "a.png"))
+        )
+        inputs = "@%s" % (tmp_path / "names.txt")
+    known = {"folder": folder, "sha256": SHA256, "size": 1}
+    refused = codes(plan(inputs, **known))
+    assert refused["a.jpg"] == "would_overwrite_input" or not by_list
+    for _ in range(2):  # the second time, cutouts of the first one are there
+        found = codes(plan(inputs, replace=True, **known))
+        assert found["a.jpg"] == "would_overwrite_input" and found["b.jpg"] == "done"
+        assert read("a.png") == png and read("a.jpg") == photo
+        assert read("b.png").startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_cutout_that_is_named_as_a_photo_of_another_shard_stays(shelf, photo, replace):
+    folder, read, write = shelf
+    write("a.jpg", photo)
+    known = {"folder": folder, "sha256": SHA256, "size": 1, "replace": replace}
+    named = ["%s/%s" % (folder, name) for name in ("a.jpg", "a.png")]
+    assert codes(plan(named[0], **known)) == {"a.jpg": "done"}
+    cutout = read("a.png")
+    changed = {**known, "recipes": (Recipe(only_alpha=True),)}
+    found = codes(plan(*named, **changed))
+    assert found == {"a.jpg": "would_overwrite_input", "a.png": "done"}
+    assert read("a.png") == cutout
+    assert codes(plan(named[0], **changed)) == {"a.jpg": "done"}
+    assert read("a.png") != cutout
+
+
+def test_a_link_to_where_another_shard_writes_stays_what_it_was(tmp_path, photo, png):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(photo)
+    (tmp_path / "out" / "a.png").write_bytes(png)
+    (tmp_path / "in" / "b.png").symlink_to(tmp_path / "out" / "a.png")
+    known = {"folder": str(tmp_path / "out"), "sha256": SHA256, "size": 1, "replace": True}
+    found = codes(plan(str(tmp_path / "in"), **known))
+    assert found == {"a.jpg": "would_overwrite_input", "b.png": "done"}
+    assert (tmp_path / "in" / "b.png").read_bytes() == png
+
+
+@pytest.mark.parametrize("name", ["list", "background"])
+def test_lists_and_backgrounds_are_not_overwritten_by_a_shard(tmp_path, photo, png, name):
+    (tmp_path / "a.jpg").write_bytes(photo)
+    other = tmp_path / "a.png"
+    other.write_bytes(b"%s\n" % str(tmp_path / "a.jpg").encode() if name == "list" else png)
+    known = {"folder": str(tmp_path), "sha256": SHA256, "size": 1, "replace": True}
+    before = other.read_bytes()
+    if name == "list":
+        made_plan = plan("@%s" % other, **known)
+    else:
+        pictures = tuple(sources.expand([str(other)]))
+        made_plan = plan(str(tmp_path / "a.jpg"), backgrounds=pictures, **known)
+    assert codes(pickle.loads(pickle.dumps(made_plan))) == {"a.jpg": "would_overwrite_input"}
+    assert other.read_bytes() == before
 
 
 def test_a_photo_that_takes_its_worker_with_it_fails_alone(made, monkeypatch):

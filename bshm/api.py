@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from bshm.codec import given
@@ -45,6 +46,7 @@ class Matting(AlphaMatting):
         if of_files:
             words = "%s: give that to save() or encode(), which write files"
             raise TypeError(words % ", ".join(of_files))
+        _check_words(wanted)
         recipe = Recipe(**{"read_picture": given.photo_of, **wanted})
         with measure("read"):
             image, name = given.read(image)  # may take long, so before its turn
@@ -52,6 +54,16 @@ class Matting(AlphaMatting):
             with measure("read"):
                 photo = given.decoded(image, name, recipe.max_pixels)
             return finish(photo, self._see(photo.rgb).alpha(photo.rgb), recipe)
+
+
+def _check_words(wanted: dict[str, Any]) -> None:
+    """Raise TypeError for words that no recipe has."""
+    known = [each.name for each in fields(Recipe)]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        words = "unknown: %s; expected some of %s; a background is for cutout.on(background, photo)"
+        told = "only_alpha", "crop", "dpi", "scene", "id_photo", "max_pixels"
+        raise TypeError(words % (", ".join(unknown), ", ".join(told)))
 
 
 def cutout(

@@ -34,7 +34,7 @@ class Recipe:
 
     only_alpha: make the matte alone instead of the cutout
     crop: trim to what shows, with a margin around it: pixels, or a share of its longer side such as
-        ``"5%"``; None is the whole photo
+        ``"5%"``; True is none, None or False is the whole photo
     format: ``png``, ``jpeg`` or ``webp``, of files
     quality: of JPEG and WebP files, 1-100; None is 90
     kilobytes: the least and the most that a JPEG file is to be large
@@ -47,7 +47,7 @@ class Recipe:
     """
 
     only_alpha: bool = False
-    crop: int | str | None = None
+    crop: int | str | bool | None = None
     format: str = "png"
     quality: int | None = None
     kilobytes: tuple[float, float] | None = None
@@ -61,6 +61,8 @@ class Recipe:
     def __post_init__(self) -> None:
         kind = check(self.format, self.quality, self.dpi, self.kilobytes)
         object.__setattr__(self, "format", kind)
+        if isinstance(self.crop, bool):
+            object.__setattr__(self, "crop", 0 if self.crop else None)
         if self.crop is not None:
             margin(self.crop, 0)
 

@@ -196,8 +196,11 @@ def test_fields_of_a_recipe_are_words_of_the_call(matting, photo, expected):
     trimmed, (top, bottom, left, right) = matting.cutout(photo, crop=0), expected.box
     assert (bottom - top) * (right - left) < 160 * 160
     np.testing.assert_array_equal(trimmed.rgba, expected.rgba[top:bottom, left:right])
-    with pytest.raises(TypeError, match="backgroud"):
-        matting.cutout(photo, backgroud="white")
+    with pytest.raises(TypeError, match=r"unknown: background; .* cutout\.on\(background, photo\)"):
+        matting.cutout(photo, background="white")
+    for crop, same in ((True, 0), (False, None)):
+        pixels = matting.cutout(photo, crop=crop).rgba
+        np.testing.assert_array_equal(pixels, matting.cutout(photo, crop=same).rgba)
     with pytest.raises(TypeError, match=r"format, quality: give that to save\(\)"):
         matting.cutout(photo, format="jpeg", quality=10)
     with pytest.raises(ValueError, match="a margin in pixels or per cent"):
@@ -211,6 +214,29 @@ def test_a_scene_of_the_call_names_a_picture_of_this_disk(tmp_path, matting, pho
     np.testing.assert_array_equal(made.pixels[0, 0], [0, 0, 128])
     with pytest.raises(bshm.InputError, match=r"missing\.png: cannot be read"):
         matting.cutout(photo, scene=wish("missing.png"))
+
+
+def test_a_cutout_shows_itself(expected):
+    height, width = expected.matte.shape
+    assert repr(expected).startswith("<bshm.Cutout of %d×%d pixels, " % (width, height))
+    assert repr(expected.on("white")).startswith("<bshm.Composite of ")
+    with Image.open(BytesIO(expected._repr_png_())) as picture:
+        assert picture.size == (width, height)
+
+
+def test_a_colour_may_be_levels(expected):
+    white = expected.on("white").pixels
+    np.testing.assert_array_equal(expected.on((255, 255, 255)).pixels, white)
+    np.testing.assert_array_equal(expected.on((255, 255, 255, 255)).pixels, white)
+    assert expected.on((0, 0, 0, 0)).pixels[..., 3].min() == 0
+    for wrong in ((256, 0, 0), (0.5, 0, 0)):
+        with pytest.raises(ValueError, match="levels of 0 to 255"):
+            expected.on(wrong)
+
+
+def test_kilobytes_are_a_pair(expected):
+    with pytest.raises(ValueError, match=r"kilobytes as \(least, most\), .* got 200"):
+        expected.encode("jpeg", kilobytes=200)
 
 
 def test_pictures_made_of_it_have_the_profile(tmp_path, expected):

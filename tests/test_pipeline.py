@@ -104,7 +104,7 @@ def test_a_crop_of_nobody_is_the_whole_photo(photo):
     assert finish(photo, np.zeros((8, 8), np.float32), Recipe(crop=0)).pixels.shape == (8, 8, 4)
 
 
-@pytest.mark.parametrize("crop", [-1, 0.05, "5 %%", "%", "", "5em", True])
+@pytest.mark.parametrize("crop", [-1, 0.05, "5 %%", "%", "", "5em"])
 def test_a_recipe_refuses_what_is_no_margin(crop):
     with pytest.raises(ValueError, match="expected a margin in pixels or per cent"):
         Recipe(crop=crop)
@@ -207,7 +207,7 @@ def test_a_cutout_goes_on_whatever_a_photo_may_be_given_as(tmp_path):
 @pytest.mark.parametrize(
     "behind, photo, error, words",
     [
-        ((255, 0, 0), None, TypeError, "expected a text such as white, .*, got tuple"),
+        ((255, 0), None, TypeError, "expected a text such as white, .*, got tuple"),
         (None, 7, TypeError, "array, got int"),
         (np.zeros((8, 8, 3)), None, ValueError, "got float64"),
         (np.zeros((0, 8, 3), np.uint8), None, ValueError, r"got uint8 \[0, 8, 3\]"),

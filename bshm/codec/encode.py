@@ -76,6 +76,10 @@ def check(
     if dpi is not None and not 1 <= dpi <= MAX_DPI:
         raise ValueError("expected 1 to %d pixels an inch, got %r" % (MAX_DPI, dpi))
     if kilobytes is not None:
+        if not isinstance(kilobytes, (tuple, list)) or len(kilobytes) != 2:
+            raise ValueError(
+                "expected kilobytes as (least, most), such as (20, 200), got %r" % (kilobytes,)
+            )
         least, most = kilobytes
         if kind != "jpeg" or quality is not None:
             raise ValueError("a range of kilobytes is for JPEGs and finds their quality itself")

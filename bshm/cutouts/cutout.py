@@ -30,7 +30,7 @@ class Window(NamedTuple):
     size: tuple[int, int]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Cutout:
     """A person, or several, without the background.
 
@@ -51,8 +51,8 @@ class Cutout:
         """The people on something new: ``cutout.on("white")``.
 
         behind: a text as of ``--background``; one that names a file names a PNG, JPEG, ... of this
-            disk. Or a picture, as :func:`bshm.cutout` takes photos; an array is in the profile of
-            the cutout
+            disk. Or a colour as levels, ``(255, 255, 255)``. Or a picture, as
+            :func:`bshm.cutout` takes photos; an array is in the profile of the cutout
         photo: the whole photo that was cut out, in any such form; its background is what tells of
             its light and what ``blur`` blurs. Without it nobody is lit anew
         wishes: ``fit``, ``position``, ``scale``, ``light``, ``shadow``, as `scene.compose.wish`
@@ -117,6 +117,15 @@ class Cutout:
         wanted = sizes.IdPhoto(sizes.parse(size, dpi), sides, lenient)
         colours = np.ascontiguousarray(self.rgba[..., :3])
         return id_photo.make(colours, self.alpha, self.icc, wanted, wish(background).behind)
+
+    def __repr__(self) -> str:
+        height, width = self.matte.shape
+        words = type(self).__name__, width, height, 100 * self.coverage
+        return "<bshm.%s of %d×%d pixels, %.0f %% covered>" % words
+
+    def _repr_png_(self) -> bytes:
+        """What notebooks show."""
+        return self.encode()
 
     @property
     def rgba(self) -> np.ndarray:
@@ -220,7 +229,7 @@ class Cutout:
         disk.write_atomic(Path(path), self.encode(chosen, quality=quality, kilobytes=kilobytes))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Composite(Cutout):
     """A person, or several, on something new. `alpha`, `box` and the like tell of the people.
 

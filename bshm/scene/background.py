@@ -108,6 +108,14 @@ def parse(text: str) -> Background:
     return Named(text)
 
 
+def of_levels(levels: tuple) -> Colour:
+    """RGBA of red, green, blue and perhaps alpha, 0-255. Raises ValueError."""
+    if not all(isinstance(level, int) and 0 <= level <= 255 for level in levels):
+        raise ValueError("expected a colour as levels of 0 to 255, got %r" % (levels,))
+    red, green, blue, alpha = (*levels, 255)[:4]
+    return red, green, blue, alpha
+
+
 def colour(text: str) -> Colour | None:
     """RGBA of a CSS colour, or None where the text is none."""
     text = text.strip().lower()

@@ -51,7 +51,7 @@ class Scene(NamedTuple):
 
 
 def wish(
-    behind: str | os.PathLike | np.ndarray | Background | None = None,
+    behind: str | os.PathLike | np.ndarray | tuple[int, ...] | Background | None = None,
     fit: str = "cover",
     position: str = "original",
     scale: str | float = 1.0,
@@ -59,7 +59,8 @@ def wish(
     shadow: str = "none",
 ) -> Scene:
     """A scene of the texts that the command's flags take; an array is a picture, uint8
-    ``[H, W, 3]``, scale and light may be numbers, and no light is ``auto``.
+    ``[H, W, 3]``, three or four levels are a colour, scale and light may be numbers, and no light
+    is ``auto``.
 
     Raises ValueError, and TypeError for what is none of these, with what was expected.
     """
@@ -73,11 +74,13 @@ def wish(
         behind = background.parse(behind)
     elif isinstance(behind, os.PathLike):
         behind = Named(os.fsdecode(behind))
+    elif type(behind) is tuple and len(behind) in (3, 4):
+        behind = Flat(background.of_levels(behind))
     elif isinstance(behind, np.ndarray):
         picture = given.of_array(behind)
         behind = Picture(picture.rgb, picture.alpha)
     elif not isinstance(behind, (Flat, Gradient, Blur, Named, Picture, type(None))):
-        words = "expected a text such as white, a path, a uint8 array or a `Background`, got %s"
+        words = "expected a text such as white, levels of a colour, a path or a uint8 array, got %s"
         raise TypeError(words % type(behind).__name__)
     size = place.parse_scale(scale)
     return Scene(behind, fit, place.parse(position), size, parse_light(light), parse_shadow(shadow))

@@ -74,8 +74,10 @@ def test_the_ending_of_its_name_says_what_is_saved(photo, tmp_path, name, kind):
     cutout.save(str(tmp_path / "b.any"), format="jpeg", quality=50)
     with Image.open(tmp_path / name) as written, Image.open(tmp_path / "b.any") as other:
         assert (written.format, other.format) == (kind, "JPEG")
-    with pytest.raises(ValueError, match=r"ends in one of \.png \.jpg \.webp, got"):
-        cutout.save(tmp_path / "a.tif")
+    for odd in ("a.tif", "a.pdf", "a.txt"):
+        with pytest.raises(ValueError, match=r"ends in one of \.png \.jpg \.webp, got"):
+            cutout.save(tmp_path / odd)
+        assert not (tmp_path / odd).exists()
     with pytest.raises(ValueError, match="one of the formats png, jpeg, webp, got 'bmp'"):
         cutout.encode("bmp")
 

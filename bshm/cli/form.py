@@ -131,7 +131,7 @@ def _format(args: argparse.Namespace, parser: argparse.ArgumentParser) -> str | 
     if odd or not args.name or re.search(r"[/\\\0]", args.name):
         parser.error("--name takes a file's name, in which %s is the photo's" % STEM)
     try:
-        by_ending = encode.format_of(named)
+        by_ending = encode.format_of(named, whole=flag == "-o" and not args.format)
     except ValueError as error:
         parser.error("%s: %s" % (flag, error))
     asked = args.format and encode.known(args.format)

@@ -97,16 +97,19 @@ def known(format: str) -> str:
     raise ValueError("expected one of the formats %s, got %r" % (", ".join(ENDINGS), format))
 
 
-def format_of(path: str) -> str | None:
+def format_of(path: str, whole: bool = False) -> str | None:
     """The format that the ending of a file's name asks for; None where it says nothing.
 
-    Raises ValueError for the endings of photos that are only read.
+    whole: the file is called just so, and gets no ending of its format behind it
+
+    Raises ValueError for the endings of photos that are only read, and for any other that is not
+    written where the name is whole: whoever says ``.pdf`` would get a picture that is none.
     """
     ending = os.path.splitext(path)[1].lower()
     for kind, endings in ENDINGS.items():
         if ending in endings:
             return kind
-    if ending in formats.EXTENSIONS:
+    if ending in formats.EXTENSIONS or (ending and whole):
         written = " ".join(endings[0] for endings in ENDINGS.values())
         raise ValueError("expected a name that ends in one of %s, got %r" % (written, path))
     return None

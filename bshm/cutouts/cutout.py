@@ -225,7 +225,7 @@ class Cutout:
 
         Raises OutputError, and ValueError for what :meth:`encode` does not write.
         """
-        chosen = format or format_of(str(path)) or "png"
+        chosen = format or format_of(str(path), whole=True) or "png"
         disk.write_atomic(Path(path), self.encode(chosen, quality=quality, kilobytes=kilobytes))
 
 

@@ -195,6 +195,12 @@ def test_a_jpeg_within_kilobytes(tmp_path, small):
     assert not (tmp_path / "no.jpg").exists()
 
 
+def test_a_format_that_is_named_makes_a_file_of_any_ending(tmp_path, small):
+    bshm("-i", small, "-o", tmp_path / "cut.part", "--format", "webp")
+    bshm("-i", small, "-o", tmp_path / "cut")
+    assert [opened(tmp_path / name).format for name in ("cut.part", "cut")] == ["WEBP", "PNG"]
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
@@ -205,6 +211,9 @@ def test_a_jpeg_within_kilobytes(tmp_path, small):
         (["--kb", "5-2", "-o", "x.jpg"], "--kb: expected kilobytes such as 20-200, got 5-2"),
         (["--kb", "x", "-o", "x.jpg"], "--kb: expected kilobytes such as 200 or 100-500, got x"),
         (["-o", "x.gif"], "-o: expected a name that ends in one of .png .jpg .webp, got 'x.gif'"),
+        (["-o", "x.pdf"], "-o: expected a name that ends in one of .png .jpg .webp, got 'x.pdf'"),
+        (["-o", "x.txt", "--only-alpha"], "-o: expected a name that ends in one of"),
+        (["-o", "a/b.svg", "--background", "red"], "-o: expected a name that ends in one of"),
         (["-o", "x.png", "--format", "webp"], "-o x.png is not the name of a WEBP"),
         (["--format", "gif"], "invalid choice: 'gif'"),
         (["--name", "{stem}.tiff"], "--name: expected a name that ends in one of"),

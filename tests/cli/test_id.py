@@ -98,5 +98,12 @@ def test_what_is_wrong_is_one_line_before_any_photo_is_matted(tmp_path, flags, t
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("flags", [(), ("--sheet", "a4")])
+def test_no_picture_bears_the_name_of_a_document(tmp_path, flags):
+    out = tmp_path / "id.pdf"
+    told = lines(bshm("id", PORTRAITS[1], "-o", out, *flags, code=2).stderr)[-1]
+    assert "-o: expected a name that ends in one of .png .jpg .webp" in told and not out.exists()
+
+
 def test_a_photo_must_be_named():
     assert "which photo?" in lines(bshm("id", code=2).stderr)[-1]

@@ -96,6 +96,11 @@ def test_formats_by_the_ending_of_a_file():
     ]
     with pytest.raises(ValueError, match=r"ends in one of \.png \.jpg \.webp, got 'a.gif'"):
         format_of("a.gif")
+    whole = [format_of(name, whole=True) for name in ("a.jpe", "b.v2/a", "-")]
+    assert whole == ["jpeg", None, None]
+    for odd in ("a.pdf", "a.v2"):
+        with pytest.raises(ValueError, match="got '%s'" % odd):
+            format_of(odd, whole=True)
 
 
 def test_what_a_format_cannot_hold_is_said(cutout):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import glob
 import os
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bshm.cli import form, network, scene_flags, signals, terminal
-from bshm.cli.cut_flags import SAMPLE, build_parser, parse
+from bshm.cli.cut_flags import RESULTS, SAMPLE, build_parser, parse
 from bshm.cli.report import Report
-from bshm.errors import BshmError, lacks_memory
+from bshm.codec.formats import EXTENSIONS
+from bshm.errors import BshmError, InputError, lacks_memory
 
 if TYPE_CHECKING:
     from bshm.batch.outputs import Job
@@ -48,6 +52,8 @@ def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Rec
 
     photos = sources.expand(args.photos or [_sample(parser)], args.recursive)
     if args.output is None:
+        if args.output_dir == RESULTS and _names_output(args.photos, photos):
+            photos[1] = replace(photos[1], read=partial(_told_of_o, photos[1]))
         folder, name = outputs.to_output(args.output_dir), form.stem(args.name)
         return list(outputs.plan(photos, folder, name, recipe.format, args.both, args.force))
     if len(photos) != 1:
@@ -63,6 +69,25 @@ def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Rec
     if sys.stdout is not None and sys.stdout.isatty():
         parser.error("-o -: stdout is a terminal; pipe the picture on, or name a file")
     return [outputs.Job(photos[0], terminal.write_stdout)]
+
+
+def _names_output(named: list[str], photos: list[Source]) -> bool:
+    """Whether the second of two names is likely to be the first one's result: other tools take
+    ``photo.jpg out.png`` so."""
+    from bshm.batch.sources import Kind
+
+    kinds = [photo.kind is Kind.MISSING for photo in photos]
+    looks_so = len(named) == 2 and named[1].lower().endswith(EXTENSIONS)
+    return looks_so and kinds == [False, True] and not glob.has_magic(named[1])
+
+
+def _told_of_o(missing: Source) -> bytes:
+    """Read a photo that is missing, and raise what that raises, with a word of ``-o``."""
+    try:
+        return missing.read()
+    except InputError as error:
+        reason = "%s; to write the result there: -o %s" % (error.reason, missing.name)
+        raise InputError(reason, error.subject, error.code) from error
 
 
 def _sample(parser: argparse.ArgumentParser) -> str:

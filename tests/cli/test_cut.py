@@ -157,6 +157,16 @@ def test_output_of_one_photo_cannot_take_the_place_of_another_input(tmp_path, sm
     assert other.read_bytes() == before
 
 
+@pytest.mark.parametrize("command", [["cut"], ["id", "--lenient"]])
+def test_a_result_that_is_named_like_a_photo_is_told_of_o(tmp_path, small, command):
+    done = bshm(*command, "-q", small, "new.png", cwd=tmp_path, code=1)
+    told = "bshm: new.png: no such file or folder; to write the result there: -o new.png"
+    assert lines(done.stderr) == [told]
+    for usual in (["-d", "out", small, "new.png"], ["new.png", small], [small, "new"]):
+        done = bshm(*command, "-q", *usual, cwd=tmp_path, code=1)
+        assert done.stderr.endswith(b"no such file or folder\n") and done.stderr.count(b"\n") == 1
+
+
 def test_stdin_to_stdout_is_a_picture_and_nothing_else(small):
     done = bshm("-i", "-", "-o", "-", input=small.read_bytes())
     assert done.stdout.startswith(b"\x89PNG") and done.stdout.endswith(b"IEND\xaeB`\x82")

@@ -12,7 +12,7 @@ BshmError                       unexpected · out_of_memory · broken_installati
 │     its bytes                 not_an_image · unsupported_format · damaged · too_many_pixels ·
 │                               out_of_memory
 │     for an ID photo           nobody_found · several_people · head_cut_off · head_too_small ·
-│                               body_cut_off
+│                               body_cut_off · body_ends
 ├── OutputError                 a result cannot be written
 │                               not_written · disk_full · too_large_for_format · too_many_bytes ·
 │                               paper_too_small · would_overwrite_input · foreign_file ·

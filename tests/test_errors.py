@@ -105,6 +105,7 @@ def test_every_hint_fits_its_error():
         "head_cut_off": "a.jpg: is so; take a photo with room above the head, or --lenient",
         "head_too_small": "a.jpg: is so; take a larger photo, or --lenient",
         "body_cut_off": "a.jpg: is so; take a photo with more around the head, or --lenient",
+        "body_ends": "a.jpg: is so; take a photo of head and shoulders, upright, or --lenient",
         "too_many_bytes": "a.jpg: is so; take a larger --kb, or in `bshm id` a smaller --size",
         "paper_too_small": "a.jpg: is so; take a larger --sheet",
         "foreign_film": "a.jpg: is so; --force replaces it, -o names another",

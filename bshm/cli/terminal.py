@@ -30,6 +30,7 @@ HINTS = {
     "head_cut_off": "take a photo with room above the head, or --lenient",
     "head_too_small": "take a larger photo, or --lenient",
     "body_cut_off": "take a photo with more around the head, or --lenient",
+    "body_ends": "take a photo of head and shoulders, upright, or --lenient",
     "too_many_bytes": "take a larger --kb, or in `bshm id` a smaller --size",
     "paper_too_small": "take a larger --sheet",
     "foreign_film": "--force replaces it, -o names another",

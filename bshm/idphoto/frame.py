@@ -14,6 +14,7 @@ from bshm.idphoto.sizes import Size
 ENLARGED = 1.6  # times: what is enlarged more is too small in the photo
 TOUCHES = 0.02  # of the head's width: so much of it in the first row is cut off
 SLACK = 0.01  # of the frame's height: what a cut edge may lack, and is grown over
+SHOULDERS = 0.5  # of the head's width: how much of the lower edge the body covers at least
 STEPS = 40  # sizes of the head that are tried between the rule's limits
 
 
@@ -48,6 +49,7 @@ def fit(alpha: np.ndarray, size: Size, lenient: bool = False) -> tuple[Frame, He
     if (alpha[0] > 0.5).sum() > TOUCHES * head.width:
         raise InputError("the upper edge cuts the head off", code="head_cut_off")
     _check(head, size, frame, lack)
+    _check_body(alpha, head, size, frame)
     return frame, head
 
 
@@ -61,6 +63,14 @@ def _check(head: Head, size: Size, frame: Frame, lack: dict[str, float]) -> None
     for side, pixels in lack.items():
         reason = "the %s edge cuts the person off, %.0f pixels inside the frame"
         raise InputError(reason % (side, pixels), code="body_cut_off")
+
+
+def _check_body(alpha: np.ndarray, head: Head, size: Size, frame: Frame) -> None:
+    """Refuse who would float: people who lie, jump, or are held up."""
+    lower = min(len(alpha), max(1, round((frame.top + size.height) / frame.scale)))
+    if (alpha[lower - 1] > 0.5).sum() < SHOULDERS * head.width:
+        reason = "no shoulders are at the lower edge of the frame: the person ends above, or lies"
+        raise InputError(reason, code="body_ends")
 
 
 def _best(alpha: np.ndarray, head: Head, size: Size) -> tuple[Frame, dict[str, float]]:

@@ -53,6 +53,8 @@ def test_each_rule_has_its_error():
     aside = _broken(alpha[:, 150:])
     assert aside.code == "body_cut_off" and "left" in aside.reason
     assert _broken(np.hstack([alpha, alpha])).code == "several_people"
+    floats = np.vstack([alpha[:330], np.zeros_like(alpha)])
+    assert _broken(floats).code == "body_ends"
     with pytest.raises(InputError) as caught:
         frame.fit(alpha * 0, sizes.parse("1inch"), lenient=True)
     assert caught.value.code == "nobody_found"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bshm.cli import form, network, scene_flags, signals, terminal
-from bshm.cli.cut_flags import RESULTS, SAMPLE, build_parser, parse
+from bshm.cli.cut_flags import OTHER_PHOTOS, RESULTS, SAMPLE, build_parser, parse
 from bshm.cli.report import Report
 from bshm.codec.formats import EXTENSIONS
 from bshm.errors import BshmError, InputError, lacks_memory
@@ -95,7 +95,7 @@ def _sample(parser: argparse.ArgumentParser) -> str:
     for path in (SAMPLE, str(Path(sys.argv[0]).resolve().parent / SAMPLE)):
         if os.path.exists(path):
             return path
-    parser.error("which photo? bshm PHOTO; bshm --help tells more")
+    parser.error("which photo? bshm PHOTO, %s; bshm --help tells more" % OTHER_PHOTOS)
 
 
 def _run(

@@ -12,6 +12,8 @@ from bshm.cli.main import COMMANDS
 from bshm.codec.decode import MAX_PIXELS
 from bshm.errors import without_secrets
 
+# What may be meant where no photo is named: argparse takes -dash.jpg for -d and a folder.
+OTHER_PHOTOS = "- for stdin, -- -name.jpg for a name that begins with a dash"
 SAMPLE, RESULTS = "./image-matting/1.png", "./results"  # where nothing is named
 
 USAGE = "bshm [PHOTO ...] [-i PHOTO ...] [-d DIR | -o FILE] [more flags]\n       bshm COMMAND ..."

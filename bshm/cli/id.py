@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
     parser = build_parser()
     args = cut_flags.parse(parser, arguments)
     if not args.photos:
-        parser.error("which photo? bshm id PHOTO --size 35x45mm")
+        parser.error("which photo? bshm id PHOTO --size 35x45mm, %s" % cut_flags.OTHER_PHOTOS)
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
     return cut.work(args, parser, [_recipe(args, parser)])

@@ -50,6 +50,20 @@ def test_no_photo_and_no_sample_is_wrong_usage(tmp_path, monkeypatch):
     assert "which photo?" in refused()
 
 
+@pytest.mark.parametrize("command", [[], ["id"]])
+def test_who_names_no_photo_hears_of_stdin_and_of_two_dashes(tmp_path, small, command):
+    shutil.copy(str(small), str(tmp_path / "-dash.jpg"))
+    # Not the script, which has the sample beside it.
+    asked = [sys.executable, "-m", "bshm", *command]
+    where = {"cwd": str(tmp_path), "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    with open(str(small), "rb") as file:
+        piped = subprocess.run(asked, stdin=file, stderr=-1, **where)
+    for done in (piped, subprocess.run([*asked, "-dash.jpg"], stderr=-1, **where)):
+        told = lines(done.stderr)[-1]
+        assert done.returncode == 2 and "which photo?" in told
+        assert "- for stdin" in told and "-- -name.jpg" in told
+
+
 def test_several_inputs_new_folders_and_only_paths_on_stdout(tmp_path):
     out = tmp_path / "a" / "b"
     done = bshm("-i", *PORTRAITS, "-d", out)

@@ -23,6 +23,7 @@ BLUR = 0.5  # strength of blur that names none
 CLEAR = (0, 0, 0, 0)
 
 _HEX = re.compile("#?(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})")
+_CALL = re.compile(r"(rgba?|hsla?|hwb|lab|lch|oklab|oklch|color|color-mix)\(.*\)")
 _FUNCTION = re.compile(r"(rgb|hsl)a?\(\s*([^()]*?)\s*\)")
 
 
@@ -76,7 +77,7 @@ def parse(text: str) -> Background:
     """What a text names: a colour, a gradient, ``blur``, or else a file or an address.
 
     - ``white``, ``#fff``, ``fff``, ``#ff000080``, ``rgb(0 0 0 / 50%)``, ``hsl(210, 40%, 60%)``,
-      ``transparent``: any CSS colour; hex needs no ``#``, which shells take for a comment
+      ``transparent``: a CSS name, hex, rgb() or hsl(); hex needs no ``#``, a comment to shells
     - ``white..#4b6190``, ``red..white..blue``: down the picture; ``radial:A..B``: from its middle
     - ``blur``, ``blur:0.8``: the photo's own, 0 to 1
 
@@ -103,8 +104,9 @@ def parse(text: str) -> Background:
     one = colour(text)
     if one is not None:
         return Flat(one)
-    if _FUNCTION.fullmatch(text.lower()) or text.startswith("#"):
-        raise ValueError("%s: no CSS colour; such as #4b6190, rgb(75 97 144) or white" % text)
+    if _CALL.fullmatch(text.lower()) or text.startswith("#"):
+        known = "no CSS name, hex, rgb() or hsl(); such as white, #4b6190, rgb(75 97 144)"
+        raise ValueError("%s: %s" % (text, known))
     return Named(text)
 
 

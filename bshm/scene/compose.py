@@ -12,9 +12,9 @@ import numpy as np
 from bshm import planes
 from bshm.codec import given
 from bshm.pictures import Box
+from bshm.planes import Window
 from bshm.scene import background, blur, grids, light, place, shadow, tones
 from bshm.scene.background import Background, Blur, Flat, Gradient, Named, Picture
-from bshm.scene.grids import Window
 from bshm.scene.light import parse as parse_light
 from bshm.scene.shadow import parse as parse_shadow
 

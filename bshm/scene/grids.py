@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import cv2
 import numpy as np
 
-CELLS = 360  # along the side of a square picture: a cell is 4 pixels at 1080p
+from bshm.planes import Window
 
-Window = Tuple[slice, slice]  # rows and columns
+CELLS = 360  # along the side of a square picture: a cell is 4 pixels at 1080p
 
 
 def grid_size(height: int, width: int) -> tuple[int, int]:

@@ -52,9 +52,9 @@ def fulfil(order: Order, matting: AlphaMatting) -> Made:
         with timing.measure("write"):
             kind, data = _encoded(pixels, result.icc, order.format, beside)
     height, width = pixels.shape[:2]
-    pixels = original.rgb.shape[0] * original.rgb.shape[1]
+    photo_pixels = original.rgb.shape[0] * original.rgb.shape[1]
     where = people and Box(*(round(side * zoom) for side in people))
-    return Made(data, MEDIA_TYPES[kind], width, height, pixels, where, timings)
+    return Made(data, MEDIA_TYPES[kind], width, height, photo_pixels, where, timings)
 
 
 def rehearse(matting: AlphaMatting) -> None:

@@ -83,7 +83,7 @@ def test_each_photo_says_which_rule_it_breaks_and_the_others_are_made(tmp_path):
         (("--size", "9x9m"), "expected 1inch"),
         (("--sheet", "a7"), "expected 5inch"),
         (("--background", "beach.jpg"), "no colour, nor a gradient"),
-        (("--background", "#ggg"), "no CSS colour"),
+        (("--background", "#ggg"), "no CSS name"),
         (("--kb", "big"), "such as 200 or 100-500"),
         (("--kb", "500-100"), "expected kilobytes"),
         (("--kb", "100", "--format", "png"), "for JPEGs"),

@@ -180,7 +180,7 @@ def test_the_photos_profile_stays_and_colours_are_brought_into_it(tmp_path):
 @pytest.mark.parametrize(
     "flags, told, code",
     [
-        (("--background", "#ggg"), "no CSS colour", 2),
+        (("--background", "#ggg"), "no CSS name", 2),
         (("--background", "red..blau"), "no colour", 2),
         (("--background", "blur:7"), "from 0 to 1", 2),
         (("--background", "red", "--position", "up"), "expected left", 2),

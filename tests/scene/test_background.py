@@ -51,9 +51,10 @@ def test_gradients_blur_and_pictures():
     "text, told",
     [
         ("", "expected a colour"),
-        ("#12345", "no CSS colour"),
-        ("rgb(1, 2)", "no CSS colour"),
-        ("rgb(1, 2, x)", "no CSS colour"),
+        ("#12345", "no CSS name"),
+        ("rgb(1, 2)", "no CSS name"),
+        ("hwb(200 20% 20%)", r"no CSS name, hex, rgb\(\) or hsl\(\)"),
+        ("rgb(1, 2, x)", "no CSS name"),
         ("red..blau", "'blau' is no colour"),
         ("radial:red", "radial:A..B"),
         ("radial:x..y", "'x' is no colour"),

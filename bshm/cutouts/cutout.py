@@ -264,21 +264,11 @@ class Composite(Cutout):
         """Share of the picture that the people cover, 0-1; 0 where nobody was found."""
         return cv2.mean(self.people)[0] / 255
 
-    def on(
-        self, behind: AnyPhoto | Background, photo: AnyPhoto | None = None, **wishes: Any
-    ) -> Composite:
+    def on(self, *given: Any, **wishes: Any) -> Composite:
         """Raises TypeError: the first background shines through edges."""
         raise TypeError("these people are on something already: call on() of their cutout")
 
-    def id_photo(
-        self,
-        size: str,
-        background: str = "white",
-        *,
-        dpi: int | None = None,
-        paper: str | None = None,
-        lenient: bool = False,
-    ) -> Composite:
+    def id_photo(self, *given: Any, **wanted: Any) -> Composite:
         """Raises TypeError, as `on` does."""
         raise TypeError("these people are on something already: call id_photo() of their cutout")
 

@@ -282,12 +282,7 @@ class Sampler:
             thing = cv2.imread(str(rnd.choice(self.pack.things)), cv2.IMREAD_UNCHANGED)
         thing_h, thing_w = thing.shape[:2]
         scale = np.sqrt(body.sum() / (thing_h * thing_w)) * rnd.uniform(*THING)
-        angle, flip = np.deg2rad(rnd.normal(0, 25)), rnd.choice([-1, 1])
-        cos, sin = np.cos(angle), np.sin(angle)
-        linear = scale * np.array([[flip * cos, -sin], [flip * sin, cos]])
-        shift = centre - linear @ np.array([thing_w / 2, thing_h / 2])
-        warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
-        seen = cv2.warpAffine(thing, warp, body.shape[::-1]).astype(np.float32)
+        seen = self._laid(thing, scale, centre, 25)
         cover = seen[..., 3] / 255
         near = cv2.dilate(body.astype(np.uint8), np.ones((9, 9))) > 0
         if held != bool((near & (cover > 0.1)).any()):
@@ -315,16 +310,21 @@ class Sampler:
         if body.any() and rnd.random() < 0.6:  # beside the person
             x, y, w, h = cv2.boundingRect(body.astype(np.uint8))
             centre = np.array([x, y]) + rnd.uniform(-0.25, 1.25, 2) * (w, h)
-        angle, flip = np.deg2rad(rnd.normal(0, 12)), rnd.choice([-1, 1])
-        cos, sin = np.cos(angle), np.sin(angle)
-        linear = scale * np.array([[flip * cos, -sin], [flip * sin, cos]])
-        shift = centre - linear @ np.array([piece_w / 2, piece_h / 2])
-        warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
-        seen = cv2.warpAffine(piece, warp, (width, height)).astype(np.float32)
+        seen = self._laid(piece, scale, centre, 12)
         part = seen[..., 3:] / 255 * (1 - layer.alpha[..., None])
         colours = (seen[..., 2::-1] * np.float32(rnd.uniform(0.8, 1.2))).clip(0, 255)
         weight = np.where((seen[..., 3] > 127) & (layer.alpha == 0), 1, layer.weight)
         return layer._replace(rgb=layer.rgb * (1 - part) + colours * part, weight=weight)
+
+    def _laid(self, rgba: np.ndarray, scale: float, centre: np.ndarray, tilt: float) -> np.ndarray:
+        """A cutout in the sample's frame, turned by some degrees, perhaps mirrored: float32."""
+        rnd, middle = self.random, np.array(rgba.shape[1::-1]) / 2
+        angle, flip = np.deg2rad(rnd.normal(0, tilt)), rnd.choice([-1, 1])
+        cos, sin = np.cos(angle), np.sin(angle)
+        linear = scale * np.array([[flip * cos, -sin], [flip * sin, cos]])
+        shift = centre - linear @ middle
+        warp = np.hstack([linear, shift[:, None]]).astype(np.float32)
+        return cv2.warpAffine(rgba, warp, self.shape[::-1]).astype(np.float32)
 
     def _drawn_thing(self, side: int = 160) -> np.ndarray:
         """Something nobody has a photo of: uint8 RGBA [side, side].

@@ -22,6 +22,8 @@ from bshm.timing import measure
 if TYPE_CHECKING:
     from bshm.codec.given import AnyPhoto
 
+OF_FILES = ("format", "quality", "kilobytes")  # fields of a recipe that a cutout in memory has not
+
 
 class Matting(AlphaMatting):
     """Cuts people out of photos. Safe to call from any number of threads; a context manager.
@@ -42,7 +44,7 @@ class Matting(AlphaMatting):
         Raises TypeError for anything else, ValueError for arrays of another shape or type,
         InputError for what cannot be read, and what :meth:`alpha` raises.
         """
-        of_files = [name for name in ("format", "quality", "kilobytes") if name in wanted]
+        of_files = [name for name in OF_FILES if name in wanted]
         if of_files:
             words = "%s: give that to save() or encode(), which write files"
             raise TypeError(words % ", ".join(of_files))
@@ -58,11 +60,11 @@ class Matting(AlphaMatting):
 
 def _check_words(wanted: dict[str, Any]) -> None:
     """Raise TypeError for words that no recipe has."""
-    known = [each.name for each in fields(Recipe)]
+    known = {each.name: each.repr and each.name not in OF_FILES for each in fields(Recipe)}
     unknown = [name for name in wanted if name not in known]
     if unknown:
         words = "unknown: %s; expected some of %s; a background is for cutout.on(background, photo)"
-        told = "only_alpha", "crop", "dpi", "scene", "id_photo", "max_pixels"
+        told = [name for name, is_told in known.items() if is_told]
         raise TypeError(words % (", ".join(unknown), ", ".join(told)))
 
 

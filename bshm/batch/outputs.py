@@ -207,11 +207,12 @@ class OverwriteGuard:
 
     def _check(self, what: str, job: Job, file: Output, may_replace: bool) -> None:
         name, would = job.source.name, "its %s %s would overwrite " % (what, file)
-        known = self._known.intersection(written_by(file))
-        if isinstance(file, Place) and not any(identity == _named(file) for identity in known):
+        met = self._known.intersection(written_by(file))
+        overwrites = bool(met)
+        if met and isinstance(file, Place) and _named(file) not in met:
             # What a folder lists may be our own of an earlier run; writing asks unless it may all.
-            known = known if known and may_replace and stores.is_foreign(file) else set()
-        if known:
+            overwrites = may_replace and stores.is_foreign(file)
+        if overwrites:
             raise OutputError(would + "an input", name, "would_overwrite_input")
         if isinstance(file, Place):
             return

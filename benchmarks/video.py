@@ -88,7 +88,7 @@ def matters(peers: list[str]) -> Iterable[tuple[str, Matter]]:
     from bshm.video import frames
 
     matting = Matting()
-    yield "frame by frame", lambda clip: [one.alpha for one in frames(matting, clip, calm=False)]
+    yield "frame by frame", lambda clip: [one.alpha for one in frames(matting, clip, steady=False)]
     yield "steady", lambda clip: [one.alpha for one in frames(matting, clip, speed="best")]
     yield "steady, fast", lambda clip: [one.alpha for one in frames(matting, clip, speed="fast")]
     sys.path.insert(0, str(Path.cwd()))

@@ -35,7 +35,7 @@ import sys, time
 from bshm.errors import BshmError
 from bshm.pipeline import Recipe
 from bshm.scene.background import Named
-from bshm.scene.compose import wish
+from bshm.scene.compose import scene_of
 from bshm.video import film, formats
 from tests.video.films import Keyed
 
@@ -47,7 +47,7 @@ class Slow(Keyed):
 source, output, behind = sys.argv[1:]
 scene = None
 if behind:
-    scene = wish(Named(behind) if behind.endswith(".mp4") else behind, shadow="auto")
+    scene = scene_of(Named(behind) if behind.endswith(".mp4") else behind, shadow="auto")
 form = formats.choose(output, None)
 replace = {"may_replace_foreign": True}
 order = film.Order(source, output, form, Recipe(scene=scene), part_frames=5, **replace)

@@ -20,7 +20,7 @@ from PIL import Image, ImageCms, ImageOps
 import bshm
 from bshm import api
 from bshm.codec import given as codec_given
-from bshm.scene.compose import wish
+from bshm.scene.compose import scene_of
 from tests.helpers import PORTRAITS, ROOT
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -210,10 +210,10 @@ def test_fields_of_a_recipe_are_words_of_the_call(matting, photo, expected):
 def test_a_scene_of_the_call_names_a_picture_of_this_disk(tmp_path, matting, photo, expected):
     path = tmp_path / "behind.png"
     Image.new("RGB", (20, 20), "navy").save(path)
-    made = matting.cutout(photo, scene=wish(str(path)))
+    made = matting.cutout(photo, scene=scene_of(str(path)))
     np.testing.assert_array_equal(made.pixels[0, 0], [0, 0, 128])
     with pytest.raises(bshm.InputError, match=r"missing\.png: cannot be read"):
-        matting.cutout(photo, scene=wish("missing.png"))
+        matting.cutout(photo, scene=scene_of("missing.png"))
 
 
 def test_a_cutout_shows_itself(expected):

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 from bshm.errors import InputError
 from bshm.pictures import Box, Photo
 from bshm.pipeline import Composite, Cutout, Recipe, finish, render
-from bshm.scene.compose import wish
+from bshm.scene.compose import scene_of
 from tests.helpers import PORTRAITS, ROOT
 
 
@@ -130,7 +130,7 @@ def _scene_photo():
 
 def test_a_scene_of_the_recipe_is_what_the_cutout_makes_by_itself():
     photo = _scene_photo()
-    made = render(photo, Half(), Recipe(scene=wish("#102030", shadow="drop")))
+    made = render(photo, Half(), Recipe(scene=scene_of("#102030", shadow="drop")))
     cutout = render(photo, Half(), Recipe())
     assert isinstance(made, Composite) and made.pixels.shape == (8, 8, 3)
     np.testing.assert_array_equal(made.pixels, cutout.on("#102030", shadow="drop").pixels)
@@ -159,8 +159,8 @@ def test_a_cutout_goes_on_files_and_arrays_and_needs_the_photo_for_its_light(tmp
 def test_a_frame_on_nothing_is_trimmed_to_the_people_and_their_shadow(shadow):
     photo, alpha = Photo(np.full((200, 160, 3), 90, np.uint8)), np.zeros((200, 160), np.float32)
     alpha[40:180, 60:90] = 1
-    whole = finish(photo, alpha, Recipe(scene=wish(shadow=shadow)))
-    trimmed = finish(photo, alpha, Recipe(scene=wish(shadow=shadow), crop=2))
+    whole = finish(photo, alpha, Recipe(scene=scene_of(shadow=shadow)))
+    trimmed = finish(photo, alpha, Recipe(scene=scene_of(shadow=shadow), crop=2))
     left, top = whole.grown[:2]
     seen = np.argwhere(whole.pixels[..., 3] >= 4)  # of 255: what is fainter nobody sees
     (first, begin), (last, end) = seen.min(0), seen.max(0) + 1
@@ -172,7 +172,7 @@ def test_a_frame_on_nothing_is_trimmed_to_the_people_and_their_shadow(shadow):
     np.testing.assert_array_equal(trimmed.pixels, box.of(whole.pixels))
     again = trimmed.crop(2)
     np.testing.assert_array_equal(again.pixels, trimmed.pixels)
-    unshaded = finish(photo, alpha, Recipe(scene=wish(scale=1, shadow="none"), crop=2))
+    unshaded = finish(photo, alpha, Recipe(scene=scene_of(scale=1, shadow="none"), crop=2))
     assert unshaded.pixels.shape[:2] == (144, 34)
 
 
@@ -226,7 +226,7 @@ def test_composites_are_saved_as_pngs_with_the_photos_profile(tmp_path):
     photo = Photo(
         _scene_photo().rgb, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     )
-    render(photo, Half(), Recipe(scene=wish("red"))).save(tmp_path / "made.png")
+    render(photo, Half(), Recipe(scene=scene_of("red"))).save(tmp_path / "made.png")
     with Image.open(tmp_path / "made.png") as made:
         assert made.mode == "RGBA" and made.info["icc_profile"] == photo.icc
         assert np.abs(np.asarray(made)[0, 7].astype(int) - (255, 0, 0, 255)).max() <= 2
@@ -234,33 +234,41 @@ def test_composites_are_saved_as_pngs_with_the_photos_profile(tmp_path):
 
 def test_scenes_that_differ_have_fingerprints_that_differ():
     pictures = [np.full((9, 9, 3), value, np.uint8) for value in (1, 2)]
-    scenes = [None, wish("red"), wish("blue"), wish("red", shadow="drop"), *map(wish, pictures)]
+    scenes = [
+        None,
+        scene_of("red"),
+        scene_of("blue"),
+        scene_of("red", shadow="drop"),
+        *map(scene_of, pictures),
+    ]
     assert len({Recipe(scene=scene).fingerprint() for scene in scenes}) == len(scenes)
-    assert Recipe(scene=wish("f00")).fingerprint() == Recipe(scene=wish("red")).fingerprint()
+    assert (
+        Recipe(scene=scene_of("f00")).fingerprint() == Recipe(scene=scene_of("red")).fingerprint()
+    )
 
 
 def test_a_composite_tells_of_its_people_and_is_trimmed_to_them():
-    made = render(_scene_photo(), Half(), Recipe(scene=wish("red")))
+    made = render(_scene_photo(), Half(), Recipe(scene=scene_of("red")))
     assert made.box == Box(0, 8, 0, 4) and made.coverage == 0.5 and made.rgba.shape == (8, 8, 4)
     trimmed = made.crop(1)
     assert trimmed.pixels.shape == (8, 5, 3) and trimmed.matte.shape == (8, 5)
-    assert render(_scene_photo(), Half(), Recipe(scene=wish("red"), crop=1)).box == trimmed.box
+    assert render(_scene_photo(), Half(), Recipe(scene=scene_of("red"), crop=1)).box == trimmed.box
 
 
 def test_the_window_of_a_grown_frame_counts_in_the_photo():
     photo, alpha = Photo(np.full((300, 400, 3), 90, np.uint8)), np.zeros((300, 400), np.float32)
     alpha[40:260, 150:250] = 1
-    scene = wish(shadow="cast:azimuth=270,elevation=20")
+    scene = scene_of(shadow="cast:azimuth=270,elevation=20")
     made = finish(photo, alpha, Recipe(scene=scene))
     assert made.pixels.shape[1] > 400
     trimmed = made.crop(0)
-    assert trimmed.window.size == (300, 400)
-    top, left = trimmed.window.box.top, trimmed.window.box.left
+    assert trimmed.trim.size == (300, 400)
+    top, left = trimmed.trim.box.top, trimmed.trim.box.left
     assert (trimmed.box.top + top, trimmed.box.left + left) == (40, 150)
 
 
 def test_people_who_are_on_something_are_put_on_nothing_else():
-    made = render(_scene_photo(), Half(), Recipe(scene=wish("red")))
+    made = render(_scene_photo(), Half(), Recipe(scene=scene_of("red")))
     for call in (lambda: made.on("white"), lambda: made.id_photo("1inch")):
         with pytest.raises(TypeError, match="of their cutout"):
             call()
@@ -291,8 +299,8 @@ def test_id_photos_of_a_cutout(tmp_path):
     assert 20_480 <= (tmp_path / "id.jpg").stat().st_size <= 40_000
     assert Image.open(tmp_path / "id.jpg").info["dpi"] == (300, 300)
     framed = made.crop(0)
-    assert framed.head.crown == made.head.crown - framed.window.box.top
-    assert framed.head.left == made.head.left - framed.window.box.left
+    assert framed.head.crown == made.head.crown - framed.trim.box.top
+    assert framed.head.left == made.head.left - framed.trim.box.left
     sheet = cut.id_photo("1inch", paper="6inch")
     assert sheet.head is None, "ten heads, of which none is the one"
     assert sheet.pixels.shape == (1200, 1800, 3)

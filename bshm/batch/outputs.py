@@ -17,7 +17,7 @@ from bshm import disk
 from bshm.batch import stores
 from bshm.batch.names import NAME_BYTES, STEM, fit, folded, printable
 from bshm.batch.sources import Kind, Source
-from bshm.batch.stores import Place
+from bshm.batch.stores import StorePath
 from bshm.codec import marks
 from bshm.codec.encode import ENDINGS
 from bshm.errors import InputError, OutputError
@@ -29,7 +29,7 @@ else:
     Protocol = object
 
 MATTE_ENDING = "_matte.png"  # what the name of a matte beside its cutout ends in
-Output = Union[Path, Place]  # on a disk, or in a store
+Output = Union[Path, StorePath]  # on a disk, or in a store
 
 
 class Taken(Protocol):
@@ -75,7 +75,7 @@ def to_output(text: str) -> Output:
     if not stores.is_address(text):
         return Path(text)
     stores.check(text)
-    return Place(text)
+    return StorePath(text)
 
 
 def write_file(output: Output, data: bytes, may_replace_foreign: bool = False) -> None:
@@ -84,7 +84,7 @@ def write_file(output: Output, data: bytes, may_replace_foreign: bool = False) -
     may_replace_foreign: whether one in a store may be replaced that bshm did not make; of those on
         a disk, `OverwriteGuard` knows before anything is read
     """
-    if isinstance(output, Place):
+    if isinstance(output, StorePath):
         stores.write(output, data, may_replace_foreign)
     else:
         disk.write_atomic(output, data)
@@ -92,7 +92,7 @@ def write_file(output: Output, data: bytes, may_replace_foreign: bool = False) -
 
 def try_folder(output: Output) -> None:
     """Raise OutputError where a file of this path could not be made."""
-    if isinstance(output, Place):
+    if isinstance(output, StorePath):
         stores.try_folder(output)
     else:
         disk.try_folder(output)
@@ -175,7 +175,7 @@ def is_done(job: Job, recipe: Recipe) -> bool:
 
 
 def _is_finished(output: Output, mark: str) -> bool:
-    if isinstance(output, Place):
+    if isinstance(output, StorePath):
         return stores.is_finished(output, mark)
     return marks.is_finished(output, mark)
 
@@ -209,12 +209,12 @@ class OverwriteGuard:
         name, would = job.source.name, "its %s %s would overwrite " % (what, file)
         met = self._known.intersection(written_by(file))
         overwrites = bool(met)
-        if met and isinstance(file, Place) and _named(file) not in met:
+        if met and isinstance(file, StorePath) and _named(file) not in met:
             # What a folder lists may be our own of an earlier run; writing asks unless it may all.
             overwrites = may_replace and stores.is_foreign(file)
         if overwrites:
             raise OutputError(would + "an input", name, "would_overwrite_input")
-        if isinstance(file, Place):
+        if isinstance(file, StorePath):
             return
         disk.refuse_folder(file)
         if not may_replace and os.path.isfile(str(file)) and not marks.is_own(file):
@@ -234,7 +234,7 @@ def read_by(source: Source) -> Iterator[object]:
 
 def written_by(file: Output) -> Iterator[object]:
     """What a file would be identified by if it were read as a photo, and its own name."""
-    if isinstance(file, Place):
+    if isinstance(file, StorePath):
         yield _named(file)
         yield True, printable(file.bare)  # listed
     else:
@@ -242,14 +242,14 @@ def written_by(file: Output) -> Iterator[object]:
         yield from _identities(file)
 
 
-def _named(file: Place) -> tuple[bool, str]:
+def _named(file: StorePath) -> tuple[bool, str]:
     return False, printable(file.bare)
 
 
 def is_empty(folder: Output) -> bool:
     """Whether nothing is there for certain, not even a folder of a store."""
     try:
-        if isinstance(folder, Place):
+        if isinstance(folder, StorePath):
             return not stores.exists(folder)
         with os.scandir(str(folder)) as entries:
             return next(entries, None) is None

@@ -123,7 +123,7 @@ def _is_list(named: str) -> bool:
 def _by_name(named: str, limit: int) -> Source:
     """A file of a disk or a store, without a look at it."""
     if stores.is_address(named):
-        return _stored(stores.Entry(stores.Place(named), PurePath(), ""), limit)
+        return _stored(stores.Entry(stores.StorePath(named), PurePath(), ""), limit)
     return _file(named, PurePath(), limit)
 
 
@@ -145,7 +145,7 @@ def _listed(named: str, limit: int, web: Web) -> Iterator[Source]:
 def _lines(named: str) -> Iterator[str]:
     """The lines of a text file on a disk or in a store. Raises InputError."""
     if stores.is_address(named):
-        yield from stores.lines(stores.Place(named))
+        yield from stores.lines(stores.StorePath(named))
         return
     try:
         # Windows' editors begin a list with a byte order mark.
@@ -201,7 +201,7 @@ def _address(url: str, address: SplitResult, web: Web) -> Source:
 
 def _in_store(named: str, recursive: bool, limit: int) -> Iterator[Source]:
     """What an address in a store means: a file, a folder or a pattern."""
-    place = stores.Place(named)
+    place = stores.StorePath(named)
     try:
         # What is there by that very name is meant literally.
         if glob.has_magic(named) and not stores.exists(place):
@@ -235,7 +235,7 @@ def _stored(entry: stores.Entry, limit: int, listed: bool = False) -> Source:
     return Source(name, stem, read, Kind.STORED, None, parent, address, state, listed)
 
 
-def _read_stored(place: stores.Place, limit: int, listed: bool) -> bytes:
+def _read_stored(place: stores.StorePath, limit: int, listed: bool) -> bytes:
     data = stores.read(place, limit)
     if listed and marks.begins_as_own(data[: marks.START]):
         raise InputError("is a cutout that bshm made", printable(str(place)), OWN_CUTOUT)

@@ -44,7 +44,7 @@ def is_address(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Place:
+class StorePath:
     """Where something is in a store, as a Path is on a disk.
 
     address: as it was given; it may hold a password, and the text of a place does not
@@ -56,11 +56,11 @@ class Place:
         return without_secrets(self.address)
 
     def __repr__(self) -> str:
-        return "Place(%s)" % self
+        return "StorePath(%s)" % self
 
-    def __truediv__(self, below: str | PurePath) -> Place:
+    def __truediv__(self, below: str | PurePath) -> StorePath:
         path = PurePosixPath(below).as_posix()
-        return self if path == "." else Place(self.address.rstrip("/") + "/" + path)
+        return self if path == "." else StorePath(self.address.rstrip("/") + "/" + path)
 
     @property
     def bare(self) -> str:
@@ -71,14 +71,14 @@ class Place:
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     @property
-    def parent(self) -> Place:
-        return Place(self.address.rpartition("/")[0])
+    def parent(self) -> StorePath:
+        return StorePath(self.address.rpartition("/")[0])
 
     @property
     def stem(self) -> str:
         return os.path.splitext(self.address.rpartition("/")[2])[0]
 
-    def with_name(self, name: str) -> Place:
+    def with_name(self, name: str) -> StorePath:
         return self.parent / name
 
 
@@ -89,18 +89,18 @@ class Entry(NamedTuple):
     state: a text that is another one when the file changes
     """
 
-    place: Place
+    place: StorePath
     parent: PurePath
     state: str
 
 
-def exists(place: Place) -> bool:
+def exists(place: StorePath) -> bool:
     """Whether a file or folder of this very name is there. Raises InputError."""
     with _reaching(place, InputError) as (fs, path):
         return fs.exists(path)
 
 
-def find(place: Place) -> Entry | None:
+def find(place: StorePath) -> Entry | None:
     """The file of this name, or None where a folder is. Raises InputError: nothing is there."""
     with _reaching(place, InputError) as (fs, path):
         try:
@@ -110,7 +110,7 @@ def find(place: Place) -> Entry | None:
     return None if info["type"] == "directory" else Entry(place, PurePath(), _state(info))
 
 
-def walk(place: Place, deep: bool) -> Iterator[Entry]:
+def walk(place: StorePath, deep: bool) -> Iterator[Entry]:
     """The files in a folder, those of folders below too if ``deep``; hidden ones are left out.
 
     They come as the store lists them, page by page: however many there are, few are in memory.
@@ -122,18 +122,18 @@ def walk(place: Place, deep: bool) -> Iterator[Entry]:
             below = info["name"][begin:]  # as it is: to S3, a//b is another name than a/b
             parts = PurePosixPath(below).parts
             if not any(part.startswith(".") for part in parts):
-                found = Place("%s/%s" % (place.address.rstrip("/"), below))
+                found = StorePath("%s/%s" % (place.address.rstrip("/"), below))
                 yield Entry(found, PurePath(*parts[:-1]), _state(info))
 
 
-def match(pattern: Place) -> Iterator[Entry]:
+def match(pattern: StorePath) -> Iterator[Entry]:
     """The files that a pattern means, in which ``**`` is any depth. Raises InputError."""
     with _reaching(pattern, InputError):
         from fsspec.utils import glob_translate
 
     fixed, wild = re.match(r"(.*?://(?:[^*?\[]*/)?)(.*)", pattern.address).groups()  # type: ignore[union-attr]
     expression = re.compile(glob_translate(wild))
-    for entry in walk(Place(fixed.rstrip("/")), "/" in wild or "**" in wild):
+    for entry in walk(StorePath(fixed.rstrip("/")), "/" in wild or "**" in wild):
         if expression.match(entry.place.address[len(fixed) :]):
             yield entry
 
@@ -172,7 +172,7 @@ def _state(info: dict) -> str:
     return "%s %s" % (info.get("size"), found)
 
 
-def read(place: Place, limit: int) -> bytes:
+def read(place: StorePath, limit: int) -> bytes:
     """All of a file of at most ``limit`` bytes. Raises InputError."""
     with _reaching(place, InputError) as (fs, path):
         data = _start(fs, path, limit + 1)
@@ -182,7 +182,7 @@ def read(place: Place, limit: int) -> bytes:
     return data
 
 
-def lines(place: Place) -> Iterator[str]:
+def lines(place: StorePath) -> Iterator[str]:
     """The lines of a text file, read as they are asked for. Raises InputError."""
     with _reaching(place, InputError) as (fs, path):
         file = fs.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape")
@@ -190,7 +190,7 @@ def lines(place: Place) -> Iterator[str]:
             yield from file
 
 
-def write(place: Place, data: bytes, may_replace_foreign: bool = False) -> None:
+def write(place: StorePath, data: bytes, may_replace_foreign: bool = False) -> None:
     """Write a file so that it is there whole or not at all. Raises OutputError.
 
     may_replace_foreign: whether it may replace one that bshm did not make
@@ -202,18 +202,18 @@ def write(place: Place, data: bytes, may_replace_foreign: bool = False) -> None:
         _put(fs, path, lambda target: fs.pipe_file(target, data))
 
 
-def write_own(place: Place, data: bytes) -> None:
+def write_own(place: StorePath, data: bytes) -> None:
     """The same of a file whose name is bshm's own, such as of a report."""
     write(place, data, may_replace_foreign=True)
 
 
-def upload(place: Place, local: str) -> None:
+def upload(place: StorePath, local: str) -> None:
     """The same of a file of this disk, however large. Raises OutputError."""
     with _reaching(place, OutputError) as (fs, path):
         _put(fs, path, lambda target: fs.put_file(local, target))
 
 
-def is_foreign(place: Place) -> bool:
+def is_foreign(place: StorePath) -> bool:
     """Whether a file is there that bshm did not make. Raises OutputError where nobody can say."""
     with _reaching(place, OutputError) as (fs, path):
         return _is_foreign(fs, path)
@@ -254,7 +254,7 @@ def _put(fs: Any, path: str, write: Callable[[str], Any]) -> None:
         raise
 
 
-def is_finished(place: Place, mark: str) -> bool:
+def is_finished(place: StorePath, mark: str) -> bool:
     """Whether a file bears this mark and is whole. Raises OutputError where nobody can say."""
     with _reaching(place, OutputError) as (fs, path):
         try:
@@ -264,13 +264,13 @@ def is_finished(place: Place, mark: str) -> bool:
             return False
 
 
-def remove(place: Place) -> None:
+def remove(place: StorePath) -> None:
     """Remove a file. Raises OutputError."""
     with _reaching(place, OutputError) as (fs, path):
         fs.rm_file(path)
 
 
-def try_folder(place: Place) -> None:
+def try_folder(place: StorePath) -> None:
     """Raise OutputError, about its folder, where a file of this place could not be made."""
     scratch = place.with_name(".bshm-%s.tmp" % os.urandom(8).hex())
     try:
@@ -283,7 +283,7 @@ def try_folder(place: Place) -> None:
 
 def check(address: str) -> None:
     """Raise OutputError where a store of this address is out of reach for want of a package."""
-    with _reaching(Place(address), OutputError):
+    with _reaching(StorePath(address), OutputError):
         pass
 
 
@@ -291,11 +291,11 @@ def _protocols(fs: Any) -> set[str]:
     return {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
 
 
-def _name(place: Place) -> str:
+def _name(place: StorePath) -> str:
     return printable(str(place))
 
 
-def _remedy(error: ImportError, place: Place) -> str:
+def _remedy(error: ImportError, place: StorePath) -> str:
     """Why a place is not reached for want of a package, and what installs it."""
     root: BaseException = error
     while root.__cause__ or root.__context__:
@@ -308,7 +308,7 @@ def _remedy(error: ImportError, place: Place) -> str:
 
 
 @contextlib.contextmanager
-def _reaching(place: Place, kind: type[InputError | OutputError]) -> Iterator[tuple[Any, str]]:
+def _reaching(place: StorePath, kind: type[InputError | OutputError]) -> Iterator[tuple[Any, str]]:
     """The file system of a place and the path there; no connection is opened for it.
 
     Whatever its client raises is an error of this kind: each client has its own, of many parents.

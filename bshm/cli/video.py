@@ -178,7 +178,7 @@ def _order(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Order:
         form,
         Recipe(only_alpha=args.only_alpha, scene=scene_flags.read_film_scene(args, parser)),
         speed=args.speed,
-        calm=not args.no_steady,
+        steady=not args.no_steady,
         background=args.background or "",
         may_replace_foreign=args.force or bool(args.output and form.container),
     )

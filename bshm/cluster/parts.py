@@ -17,7 +17,7 @@ from bshm import disk
 from bshm.batch import outputs, stores
 from bshm.batch.outputs import Output
 from bshm.batch.run import Result
-from bshm.batch.stores import Place
+from bshm.batch.stores import StorePath
 from bshm.errors import InputError
 
 ENDING = ".parquet"
@@ -101,7 +101,7 @@ def read(place: Output) -> list[dict[str, Any]]:
 def data(place: Output) -> bytes:
     """The bytes of a file; none where it is not there. Raises InputError."""
     try:
-        if isinstance(place, Place):
+        if isinstance(place, StorePath):
             return stores.read(place, disk.LIMIT)
         return disk.read(str(place), str(place), disk.LIMIT)
     except InputError as error:
@@ -122,14 +122,14 @@ def keys(folder: Output) -> Iterator[str]:
 
 
 def _names(folder: Output) -> Iterator[str]:
-    if isinstance(folder, Place):
+    if isinstance(folder, StorePath):
         return (entry.place.address.rpartition("/")[2] for entry in stores.walk(folder, False))
     return (path.name for path in Path(folder).glob("*"))
 
 
 def remove(place: Output) -> None:
     """Remove a file of an earlier run. Raises OutputError, and OSError of a disk."""
-    if isinstance(place, Place):
+    if isinstance(place, StorePath):
         stores.remove(place)
     else:
         place.unlink()

@@ -141,8 +141,8 @@ def _are_apart(named: str, folder: str) -> bool:
     """Whether what is named, but in a list, is in a store and cannot be below a folder."""
     if not (stores.is_address(named) and stores.is_address(folder)):
         return False
-    fixed = re.split(r"[*?\[]", stores.Place(named).bare)[0].rstrip("/")
-    below = stores.Place(folder).bare.rstrip("/")
+    fixed = re.split(r"[*?\[]", stores.StorePath(named).bare)[0].rstrip("/")
+    below = stores.StorePath(folder).bare.rstrip("/")
     return not fixed.startswith(below) and not below.startswith(fixed)
 
 

@@ -21,7 +21,7 @@ from bshm import disk
 from bshm.batch import stores
 from bshm.batch.outputs import Job, Output, to_file
 from bshm.batch.run import Result, Status
-from bshm.batch.stores import Place
+from bshm.batch.stores import StorePath
 
 ENDING = ".tar"
 
@@ -107,7 +107,7 @@ def _add(tar: tarfile.TarFile, place: Output, sample: Sample, result: Result) ->
 
 
 def _write(place: Output, packed: str) -> None:
-    if isinstance(place, Place):
+    if isinstance(place, StorePath):
         stores.upload(place, packed)
         return
     with open(packed, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:

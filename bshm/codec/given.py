@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     # What a photo may be given as: where it is, its file's bytes, or its pixels.
-    Place = Union[str, os.PathLike, IO[bytes]]
+    AnyFile = Union[str, os.PathLike, IO[bytes]]
     Bytes = Union[bytes, bytearray, memoryview]
-    AnyPhoto = Union[Place, Bytes, Image, np.ndarray, Photo]
+    AnyPhoto = Union[AnyFile, Bytes, Image, np.ndarray, Photo]
 
 
 def photo_of(image: AnyPhoto, max_pixels: int = MAX_PIXELS) -> Photo:

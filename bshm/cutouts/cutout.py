@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bshm.scene.background import Background
 
 
-class Window(NamedTuple):
+class Trim(NamedTuple):
     """Where a cutout that was trimmed lies: a box in a picture of this height and width."""
 
     box: Box
@@ -37,13 +37,13 @@ class Cutout:
     pixels: uint8, straight RGBA ``[H, W, 4]``, or the matte ``[H, W]`` where it alone was wanted
     icc: the RGB profile that the colours are in; None means sRGB
     dpi: pixels an inch that its files say; None leaves it open
-    window: where it lies in the photo, if it was trimmed
+    trim: where it lies in the photo, if it was trimmed
     """
 
     pixels: np.ndarray
     icc: bytes | None = None
     dpi: int | None = None
-    window: Window | None = None
+    trim: Trim | None = None
 
     def on(
         self, behind: AnyPhoto | Background, photo: AnyPhoto | None = None, **wishes: Any
@@ -55,7 +55,7 @@ class Cutout:
             :func:`bshm.cutout` takes photos; an array is in the profile of the cutout
         photo: the whole photo that was cut out, in any such form; its background is what tells of
             its light and what ``blur`` blurs. Without it nobody is lit anew
-        wishes: ``fit``, ``position``, ``scale``, ``light``, ``shadow``, as `scene.compose.wish`
+        wishes: ``fit``, ``position``, ``scale``, ``light``, ``shadow``, as `scene.compose.scene_of`
             takes them
 
         Raises TypeError for what is none of these, ValueError for texts that mean nothing and for
@@ -63,14 +63,14 @@ class Cutout:
         """
         from bshm.cutouts import on_scene
         from bshm.scene.background import Blur, Picture
-        from bshm.scene.compose import wish
+        from bshm.scene.compose import scene_of
 
         wanted: Any = behind
         icc = self.icc
         if given.holds_a_file(wanted):
             picture = given.photo_of(wanted)
             wanted, icc = Picture(picture.rgb, picture.alpha), picture.icc
-        scene, icc = on_scene.decoded(wish(wanted, **wishes), icc, given.photo_of)
+        scene, icc = on_scene.decoded(scene_of(wanted, **wishes), icc, given.photo_of)
         if photo is None:
             if isinstance(scene.behind, Blur):
                 raise ValueError("blur needs the photo: on('blur', photo)")
@@ -84,11 +84,11 @@ class Cutout:
 
     def _seen_in(self, rgb: np.ndarray) -> np.ndarray:
         """The part of the photo that the cutout shows. Raises ValueError."""
-        size = self.window.size if self.window else self.matte.shape
+        size = self.trim.size if self.trim else self.matte.shape
         if rgb.shape[:2] != size:
             words = "expected the photo that was cut out, %d×%d pixels, got one of %d×%d"
             raise ValueError(words % (*size[::-1], *rgb.shape[1::-1]))
-        return np.ascontiguousarray(self.window.box.of(rgb)) if self.window else rgb
+        return np.ascontiguousarray(self.trim.box.of(rgb)) if self.trim else rgb
 
     def id_photo(
         self,
@@ -110,13 +110,13 @@ class Cutout:
         """
         from bshm.cutouts import id_photo
         from bshm.idphoto import sizes
-        from bshm.scene.compose import wish
+        from bshm.scene.compose import scene_of
 
         dpi = dpi or sizes.DPI
         sides = sizes.paper(paper, dpi) if paper else None
         wanted = sizes.IdPhoto(sizes.parse(size, dpi), sides, lenient)
         colours = np.ascontiguousarray(self.rgba[..., :3])
-        return id_photo.make(colours, self.alpha, self.icc, wanted, wish(background).behind)
+        return id_photo.make(colours, self.alpha, self.icc, wanted, scene_of(background).behind)
 
     def __repr__(self) -> str:
         height, width = self.matte.shape
@@ -174,13 +174,13 @@ class Cutout:
 
     def _trimmed(self, box: Box) -> Cutout:
         pixels = np.ascontiguousarray(box.of(self.pixels))
-        return replace(self, pixels=pixels, window=self._window_of(box))
+        return replace(self, pixels=pixels, trim=self._trim_of(box))
 
-    def _window_of(self, box: Box) -> Window:
-        """Of a box in this cutout, the window of the photo."""
-        if self.window is None:
-            return Window(box, self.matte.shape)
-        return Window(box.moved(self.window.box.top, self.window.box.left), self.window.size)
+    def _trim_of(self, box: Box) -> Trim:
+        """Where a box of this cutout lies in the photo."""
+        if self.trim is None:
+            return Trim(box, self.matte.shape)
+        return Trim(box.moved(self.trim.box.top, self.trim.box.left), self.trim.size)
 
     def pil(self) -> Image:
         """A Pillow picture, RGBA or of a matte alone L, with its profile."""
@@ -239,7 +239,7 @@ class Composite(Cutout):
     shown: on nothing, the window that holds people and shadow; None where no shadow falls
     lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
     head: of an ID photo, where the head is in it; None on a sheet of several
-    window: where it lies in the photo, if it was trimmed; a shadow may leave the photo
+    trim: where it lies in the photo, if it was trimmed; a shadow may leave the photo
     """
 
     people: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
@@ -275,21 +275,21 @@ class Composite(Cutout):
     def _with_room(self, box: Box) -> Box:
         return box.join(self.shown) if self.shown else box
 
-    def _window_of(self, box: Box) -> Window:
+    def _trim_of(self, box: Box) -> Trim:
         left, top, right, bottom = self.grown
         height, width = self.matte.shape
-        if self.window is None:
-            return Window(box.moved(-top, -left), (height - top - bottom, width - left - right))
-        return super()._window_of(box)
+        if self.trim is None:
+            return Trim(box.moved(-top, -left), (height - top - bottom, width - left - right))
+        return super()._trim_of(box)
 
     def _trimmed(self, box: Box) -> Composite:
         planes = (np.ascontiguousarray(box.of(each)) for each in (self.pixels, self.people))
         pixels, people = planes
-        window, grown = self._window_of(box), (0, 0, 0, 0)  # it is not the grown frame any more
+        trim, grown = self._trim_of(box), (0, 0, 0, 0)  # it is not the grown frame any more
         shown = self.shown and self.shown.moved(-box.top, -box.left)
         head = self.head and self.head.moved(1.0, box.left, box.top)
         return replace(
-            self, pixels=pixels, people=people, window=window, grown=grown, shown=shown, head=head
+            self, pixels=pixels, people=people, trim=trim, grown=grown, shown=shown, head=head
         )
 
 

@@ -50,7 +50,7 @@ class Scene(NamedTuple):
         return hashlib.sha256((seen + repr(rest)).encode()).hexdigest()[:16]
 
 
-def wish(
+def scene_of(
     behind: str | os.PathLike | np.ndarray | tuple[int, ...] | Background | None = None,
     fit: str = "cover",
     position: str = "original",
@@ -86,7 +86,7 @@ def wish(
     return Scene(behind, fit, place.parse(position), size, parse_light(light), parse_shadow(shadow))
 
 
-class Look(NamedTuple):
+class Setting(NamedTuple):
     """What was estimated: plain numbers, which a film may let glide from frame to frame."""
 
     place: place.Place
@@ -94,7 +94,7 @@ class Look(NamedTuple):
     shadow: shadow.Shadow
 
 
-NOTHING = Look(place.Place(), light.Light(), shadow.Shadow())  # a look that changes nothing
+NOTHING = Setting(place.Place(), light.Light(), shadow.Shadow())  # changes nothing
 
 
 class Canvas(NamedTuple):
@@ -121,9 +121,9 @@ def compose(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, colours: np.ndarra
     colours: the person's own, free of the old background, uint8 ``[H, W, 3]``
     """
     behind = paint(scene, rgb, alpha)
-    look = estimate(scene, rgb, alpha, behind)
-    lacks_ground = shadow.lacks_ground(scene.shadow, look.shadow)
-    return apply(look, alpha, colours, behind)._replace(lacks_ground=lacks_ground)
+    setting = estimate(scene, rgb, alpha, behind)
+    lacks_ground = shadow.lacks_ground(scene.shadow, setting.shadow)
+    return apply(setting, alpha, colours, behind)._replace(lacks_ground=lacks_ground)
 
 
 def paint(scene: Scene, rgb: np.ndarray, alpha: np.ndarray) -> Picture | None:
@@ -137,8 +137,8 @@ def paint(scene: Scene, rgb: np.ndarray, alpha: np.ndarray) -> Picture | None:
     return background.paint(scene.behind, alpha.shape, scene.fit)
 
 
-def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture | None) -> Look:
-    """The numbers of a look. ``behind`` as `paint` makes it."""
+def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture | None) -> Setting:
+    """The numbers of a setting. ``behind`` as `paint` makes it."""
     where = place.estimate(alpha, scene.position, scale=scene.scale)
     thumb = _thumb(alpha)
     near = cover = None
@@ -153,25 +153,27 @@ def estimate(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, behind: Picture |
     if near is not None and strength and not isinstance(scene.behind, Blur):
         lit = light.fit(rgb, thumb, near, strength, cover)
     if scene.shadow.kind == "none":
-        return Look(where, lit, shadow.Shadow())
+        return Setting(where, lit, shadow.Shadow())
     opaque = near if cover is None else None
     there = place.move(thumb, _scaled(where, alpha))
-    return Look(where, lit, shadow.estimate(scene.shadow, there, lit, opaque))
+    return Setting(where, lit, shadow.estimate(scene.shadow, there, lit, opaque))
 
 
-def apply(look: Look, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None) -> Canvas:
+def apply(
+    setting: Setting, alpha: np.ndarray, colours: np.ndarray, behind: Picture | None
+) -> Canvas:
     """The person on ``behind``, whose pixels may be overwritten."""
-    alpha, colours = place.move_person(alpha, colours, look.place)
+    alpha, colours = place.move_person(alpha, colours, setting.place)
     grown = (0, 0, 0, 0)
     if behind is None:
-        grown = _margins(look.shadow, alpha)
+        grown = _margins(setting.shadow, alpha)
         if any(grown):
             left, top, right, bottom = grown
             alpha, colours = (
                 cv2.copyMakeBorder(plane, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
                 for plane in (alpha, colours)
             )
-    maps = _Maps(look, alpha, behind)
+    maps = _Maps(setting, alpha, behind)
     if behind is None or behind.alpha is not None:
         out = np.zeros((*alpha.shape, 4), np.uint8)
         for tile in _tiles(alpha.shape):
@@ -190,7 +192,7 @@ Numbers = TypeVar("Numbers", bound=tuple)
 
 
 def ease(before: Numbers, now: Numbers, share: float) -> Numbers:
-    """``share`` of the way from one look (or light, or shadow) to another, number by number."""
+    """``share`` of the way from one setting (or light, or shadow) to another, number by number."""
 
     def between(old: Any, new: Any) -> Any:
         return ease(old, new, share) if isinstance(old, tuple) else old + share * (new - old)
@@ -230,20 +232,20 @@ def _margins(cast: shadow.Shadow, alpha: np.ndarray) -> tuple[int, int, int, int
 
 
 class _Maps:
-    """A look, laid out on the grid of one picture."""
+    """A setting, laid out on the grid of one picture."""
 
-    def __init__(self, look: Look, alpha: np.ndarray, behind: Picture | None) -> None:
+    def __init__(self, setting: Setting, alpha: np.ndarray, behind: Picture | None) -> None:
         self.size = alpha.shape
         self.small = small = _thumb(alpha)
-        dark = shadow.darkness(look.shadow, small)
-        self.gains = shadow.gains(look.shadow, dark) if dark.any() else None
-        self.table = light.table(look.light)[:, None]
-        self.matrix = light.saturation_matrix(look.light) if look.light.saturation else None
-        self.slant = _slant(look.light, small)
+        dark = shadow.darkness(setting.shadow, small)
+        self.gains = shadow.gains(setting.shadow, dark) if dark.any() else None
+        self.table = light.table(setting.light)[:, None]
+        self.matrix = light.saturation_matrix(setting.light) if setting.light.saturation else None
+        self.slant = _slant(setting.light, small)
         self.wrap: tuple[np.ndarray, np.ndarray] | None = None
-        if look.light.wrap and behind is not None:
-            self.wrap = _wrap(look.light.wrap, small, behind.rgb)
-        self.changes = look.light != light.Light()
+        if setting.light.wrap and behind is not None:
+            self.wrap = _wrap(setting.light.wrap, small, behind.rgb)
+        self.changes = setting.light != light.Light()
 
     def cover(self, tile: Window) -> tuple[float, float]:
         """Bounds of alpha in a tile: both 0 where nobody is in it, both 1 where all is person.

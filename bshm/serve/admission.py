@@ -1,8 +1,8 @@
 """How many are let in: a bounded house, and a refusal at once when it is full.
 
-A request takes a place when its headers are read, before its body is. Who sends or takes slowly
+A request takes a slot when its headers are read, before its body is. Who sends or takes slowly
 stands aside after `SLOW_S`, so that a few slow ones do not keep everybody out; what they hold in
-memory stays counted. Probes, metrics and the page take no place.
+memory stays counted. Probes, metrics and the page take no slot.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Admission:
         self.held = 0
         self.work_s = TYPICAL_S
 
-    def enter(self) -> Place:
-        """A place, or Refusal."""
+    def enter(self) -> Slot:
+        """A slot, or Refusal."""
         if self.inside >= self.capacity or self.aside >= MAX_ASIDE or self.held >= self.max_held:
             raise self.overloaded()
-        return Place(self)
+        return Slot(self)
 
     def worked(self, seconds: float) -> None:
         """Learn how long work takes, for `overloaded` to say when to come back."""
@@ -48,7 +48,7 @@ class Admission:
         return Refusal(429, "overloaded", reason, retry_after_s=max(1, math.ceil(wait)))
 
 
-class Place:
+class Slot:
     """What one request takes up. A context manager: whatever ends the request frees it."""
 
     def __init__(self, house: Admission) -> None:
@@ -75,14 +75,14 @@ class Place:
         self.bytes = 0
 
     def step_aside(self) -> None:
-        """Give the place up, and stay."""
+        """Give the slot up, and stay."""
         if not self.is_aside:
             self.is_aside = True
             self.house.inside -= 1
             self.house.aside += 1
 
     def step_back(self) -> None:
-        """Take a place again, or raise Refusal."""
+        """Take a slot again, or raise Refusal."""
         if self.is_aside:
             if self.house.inside >= self.house.capacity:
                 raise self.house.overloaded()
@@ -90,7 +90,7 @@ class Place:
             self.house.inside += 1
             self.house.aside -= 1
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> Slot:
         return self
 
     def __exit__(self, *_: object) -> None:

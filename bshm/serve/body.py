@@ -13,7 +13,7 @@ from python_multipart.exceptions import FormParserError
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from bshm.serve.admission import SLOW_S, Place
+from bshm.serve.admission import SLOW_S, Slot
 from bshm.serve.refusal import Refusal
 
 MAX_FILES = 4
@@ -33,7 +33,7 @@ class Fields:
     empty: frozenset[str] = frozenset()
 
 
-async def read(request: Request, place: Place, max_bytes: int, receive_s: float) -> Fields:
+async def read(request: Request, slot: Slot, max_bytes: int, receive_s: float) -> Fields:
     """The fields of a multipart, urlencoded or JSON body.
 
     Raises Refusal, and Starlette's ClientDisconnect where the client leaves.
@@ -45,27 +45,27 @@ async def read(request: Request, place: Place, max_bytes: int, receive_s: float)
     if kind not in _READERS:
         expected = " or ".join(_READERS)
         raise Refusal(415, "unsupported_media_type", "expected a body of %s" % expected)
-    slow = asyncio.get_running_loop().call_later(SLOW_S, place.step_aside)
+    slow = asyncio.get_running_loop().call_later(SLOW_S, slot.step_aside)
     try:
-        stream = _limited(request, place, max_bytes)
+        stream = _limited(request, slot, max_bytes)
         fields = await asyncio.wait_for(_READERS[kind](request, stream), receive_s)
     except asyncio.TimeoutError as error:
         reason = "the request did not arrive within %g s" % receive_s
         raise Refusal(408, "request_timeout", reason) from error
     finally:
         slow.cancel()
-    place.step_back()
+    slot.step_back()
     return fields
 
 
-async def _limited(request: Request, place: Place, max_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, slot: Slot, max_bytes: int) -> AsyncGenerator[bytes, None]:
     """The body as it comes, counted."""
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > max_bytes:
             raise _too_large(max_bytes)
-        place.hold(len(part))
+        slot.hold(len(part))
         yield part
 
 

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from bshm.errors import BshmError
 from bshm.serve import body, rembg, removebg, urls
-from bshm.serve.admission import SLOW_S, Admission, Place
+from bshm.serve.admission import SLOW_S, Admission, Slot
 from bshm.serve.body import Fields
 from bshm.serve.crew import Crew
 from bshm.serve.edge import Notes
@@ -73,22 +73,22 @@ class Service:
 
         read: the contract's fields -> its request; may raise Refusal
 
-        Raises Refusal, and ClientDisconnect where the client leaves; its place is free then.
+        Raises Refusal, and ClientDisconnect where the client leaves; its slot is free then.
         """
         notes = Notes.of(request.scope)
-        place = notes.stack.enter_context(self.house.enter())
+        slot = notes.stack.enter_context(self.house.enter())
         fields = Fields()
         if request.method == "POST":
-            fields = await body.read(request, place, self.max_bytes, self.settings.receive_s)
+            fields = await body.read(request, slot, self.max_bytes, self.settings.receive_s)
         wanted = read(fields)
-        order = await _while_there(request, self._with_pictures(wanted, place))
+        order = await _while_there(request, self._with_pictures(wanted, slot))
         try:
             made = await _while_there(request, self._work(order, notes))
         except BshmError as error:
             raise _about_background(error) or refusal_of(error) from error
-        place.let_go()
-        place.keep(len(made.data))
-        place.step_aside()
+        slot.let_go()
+        slot.keep(len(made.data))
+        slot.step_aside()
         return wanted, made
 
     async def _work(self, order: Order, notes: Notes) -> Made:
@@ -104,23 +104,23 @@ class Service:
         self.metrics.made(made)
         return made
 
-    async def _with_pictures(self, wanted: Wanted, place: Place) -> Order:
+    async def _with_pictures(self, wanted: Wanted, slot: Slot) -> Order:
         """The order, with the pictures that are behind addresses. Raises Refusal."""
         order = wanted.order
-        slow = asyncio.get_running_loop().call_later(SLOW_S, place.step_aside)
+        slow = asyncio.get_running_loop().call_later(SLOW_S, slot.step_aside)
         try:
             if wanted.photo_url:
-                photo = await self._fetch(wanted.photo_url, "image", place)
+                photo = await self._fetch(wanted.photo_url, "image", slot)
                 order = dataclasses.replace(order, photo=photo)
             if isinstance(wanted, removebg.Request) and wanted.background_url:
-                picture = await self._fetch(wanted.background_url, "bg", place)
+                picture = await self._fetch(wanted.background_url, "bg", slot)
                 order = dataclasses.replace(order, picture=picture)
         finally:
             slow.cancel()
-        place.step_back()
+        slot.step_back()
         return order
 
-    async def _fetch(self, url: str, what: str, place: Place) -> bytes:
+    async def _fetch(self, url: str, what: str, slot: Slot) -> bytes:
         """Raises Refusal: in the same words for what is not allowed and for what is not there."""
         names = {"image": "image", "bg": "bg_image"}
         if self.fetcher is None:
@@ -129,7 +129,7 @@ class Service:
         if urls.parse(url) is None:
             raise Refusal(400, "invalid_%s_url" % names[what], "expected an http or https address")
         try:
-            return await self.fetcher.fetch(url, place.hold)
+            return await self.fetcher.fetch(url, slot.hold)
         except NotFetched as error:
             code = "failed_%s_download" % what
             raise Refusal(400, code, "the picture could not be downloaded") from error

@@ -3,7 +3,7 @@
     frame = film.events()                     packets -> upright RGB with its timestamp     reader
     look = matting.first_look(frame.rgb)      RGB -> alpha at working size                  matting
     look = matting.closer_look(look, rgb)     people small in the frame seen closer         matting
-    look = steady(looks)                      fitted to its neighbours                      steady
+    look = steadied(looks)                    fitted to its neighbours                      steady
     alpha = matting.enlarge(look, rgb)        -> alpha at the frame's size                  matting
     cutout = finish(photo, alpha, recipe)     alpha -> what was asked for                   pipeline
     or scenery.draw(mood, rgb, alpha)         alpha -> the people on something new          scenery
@@ -41,7 +41,7 @@ from bshm.video.inlet import open_film
 from bshm.video.join import join
 from bshm.video.mattes import SPEEDS
 from bshm.video.parts import Part, Parts
-from bshm.video.pictures import Clock, Maker, Picture
+from bshm.video.pictures import Clock, Finished, Maker
 from bshm.video.reader import Film, Frame
 from bshm.video.scenery import Scenery, is_opaque
 from bshm.video.tracks import Tracks, left_out
@@ -57,7 +57,7 @@ class Order:
     source, output: paths, or ``-`` for stdin and stdout; of a sequence of PNGs, the output is a
         folder or a pattern such as ``frames/%06d.png``
     speed: how much of it the network sees, as `bshm.video.mattes.SPEEDS` names it
-    calm: fit each frame's matte to its neighbours
+    steady: fit each frame's matte to its neighbours
     part_frames: frames of a part
     background: what the scene's picture was read from, if it was a file
     may_replace_foreign: the user named the very file, or said so
@@ -68,7 +68,7 @@ class Order:
     form: Format
     recipe: Recipe = field(default_factory=Recipe)
     speed: str = "fast"
-    calm: bool = True
+    steady: bool = True
     part_frames: int = PART_FRAMES
     background: str = ""
     may_replace_foreign: bool = False
@@ -172,7 +172,7 @@ def _make_parts(
     form: Format,
     film: Film | Animation,
     parts: Parts,
-    pictures: Iterator[Picture],
+    pictures: Iterator[Finished],
     tell: Told,
 ) -> None:
     codec = order.codec if form is order.form else _lossless(order)
@@ -199,7 +199,7 @@ def _make_pngs(
     order: Order,
     film: Film | Animation,
     parts: Parts,
-    pictures: Iterator[Picture],
+    pictures: Iterator[Finished],
     tell: Told,
 ) -> None:
     pattern = own.png_pattern(order.output)
@@ -296,7 +296,7 @@ def _maker(order: Order, matting: AlphaMatting, film: Film | Animation) -> Itera
     scene, size = order.scene, (film.height, film.width)
     scenery = Scenery(scene, size, order.opaque) if scene else None
     clock = Clock(film.time_base, film.begin)
-    pace = SPEEDS[order.speed]._replace(calm=order.calm, anew=order.part_frames)
+    pace = SPEEDS[order.speed]._replace(steady=order.steady, anew=order.part_frames)
     try:
         yield Maker(matting, order.recipe, order.form, pace, clock, scenery)
     finally:
@@ -332,7 +332,7 @@ def _identity(order: Order, matting: AlphaMatting) -> dict[str, Any]:
         "output": order.output,
         "format": order.form.name,
         "recipe": order.recipe.fingerprint(),
-        "calm": order.calm,
+        "steady": order.steady,
         "speed": order.speed,
         "part_frames": order.part_frames,
         "weights": [matting.weights.name, weights.st_size, weights.st_mtime_ns],

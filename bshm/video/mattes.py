@@ -11,7 +11,7 @@ import numpy as np
 
 from bshm.matting import AlphaMatting, Look
 from bshm.scene import grids
-from bshm.video.steady import Glance, State, Steadied, steady
+from bshm.video.steady import Glance, State, Steadied, steadied
 
 WORKERS = 2  # frames that are worked on at once, beside the one that is read or written
 AHEAD = 3  # frames that are begun before the first of them is asked for
@@ -27,12 +27,12 @@ class Pace(NamedTuple):
     """How a film is looked at.
 
     every: the network sees every n-th frame; those between follow the motion
-    calm: fit each frame's matte to its neighbours; without that it sees every frame
+    steady: fit each frame's matte to its neighbours; without that it sees every frame
     anew: it surely sees the first of so many frames, whatever came before
     """
 
     every: int = 1
-    calm: bool = True
+    steady: bool = True
     anew: int = 0
 
 
@@ -50,14 +50,14 @@ def frames(
     matting: AlphaMatting,
     pictures: Iterable[np.ndarray],
     *,
-    calm: bool = True,
+    steady: bool = True,
     speed: str = "fast",
 ) -> Iterator[Matted]:
     """Matte the frames of a film: for people who have a loop of their own.
 
     pictures: uint8 RGB arrays ``[H, W, 3]``, in order, from a camera or a file; they are taken a
         few at a time, so that any number of them fits into memory. Do not write into them.
-    calm: fit each matte to its neighbours, which takes one frame more of delay; False mattes each
+    steady: fit each matte to its neighbours, which takes one frame more of delay; False mattes each
         frame by itself
     speed: ``fast``, in which the network sees every second frame, or ``best``
 
@@ -68,7 +68,7 @@ def frames(
         raise ValueError("expected a speed of %s, got %r" % (" or ".join(SPEEDS), speed))
     with ThreadPoolExecutor(WORKERS) as pool:
         tagged = ((rgb, rgb) for rgb in pictures)
-        for one in looks(pool, matting, tagged, SPEEDS[speed]._replace(calm=calm)):
+        for one in looks(pool, matting, tagged, SPEEDS[speed]._replace(steady=steady)):
             yield Matted(one.tag, matting.enlarge(one.look, one.tag))
 
 
@@ -79,7 +79,7 @@ def looks(
     pace: Pace,
     before: State | None = None,
 ) -> Iterator[Steadied]:
-    """First looks at frames, each with its tag; unless they are calm there is no state after it."""
+    """First looks at frames, each with its tag; without `steadied` no state is after it."""
 
     def see(item: tuple[Any, np.ndarray]) -> Look:
         return matting.closer_look(matting.first_look(item[1]), item[1])
@@ -91,9 +91,9 @@ def looks(
     def look_for(item: tuple[Any, np.ndarray], look: Look, people: np.ndarray) -> Look:
         return matting.closer_look(look, item[1], people)
 
-    if pace.calm:
+    if pace.steady:
         seen = ahead(pool, see_if_due, _due(tagged, pace))
-        for one in steady(seen, see, before, lambda pair: max(pair[1].shape[:2]), look_for):
+        for one in steadied(seen, see, before, lambda pair: max(pair[1].shape[:2]), look_for):
             yield one._replace(tag=one.tag[0])
     else:
         for tag, look in ahead(pool, lambda pair: (pair[0], see(pair)), tagged):

@@ -12,7 +12,7 @@ from bshm import pipeline
 from bshm.matting import AlphaMatting
 from bshm.pictures import Photo
 from bshm.pipeline import Recipe
-from bshm.scene.background import Picture as Background
+from bshm.scene.background import Picture
 from bshm.video.formats import Format
 from bshm.video.layout import lay_out
 from bshm.video.mattes import WORKERS, Pace, ahead, looks
@@ -22,7 +22,7 @@ from bshm.video.scenery import Mood, Scenery, glide
 from bshm.video.steady import Steadied
 
 
-class Picture(NamedTuple):
+class Finished(NamedTuple):
     """A finished frame: laid-out pixels, its time, and what is kept after it."""
 
     pixels: np.ndarray
@@ -65,7 +65,7 @@ class Maker:
         """Lines about what is not as it was asked for."""
         return self._scenery.notes if self._scenery else []
 
-    def pictures(self, frames: Iterable[Frame], after: After | None = None) -> Iterator[Picture]:
+    def pictures(self, frames: Iterable[Frame], after: After | None = None) -> Iterator[Finished]:
         """Finished frames, from one on after which that was kept."""
         with ThreadPoolExecutor(WORKERS) as pool:
             tagged = ((frame, frame.rgb) for frame in frames)
@@ -78,14 +78,14 @@ class Maker:
                 measured = ahead(pool, stage.measure, set_up)
                 yield from ahead(pool, stage.draw, self._gliding(measured, after))
 
-    def _cut_out(self, one: Steadied) -> Picture:
+    def _cut_out(self, one: Steadied) -> Finished:
         frame: Frame = one.tag
         alpha = self._matting.enlarge(one.look, frame.rgb)
         cutout = pipeline.finish(Photo(frame.rgb, None, frame.alpha), alpha, self._recipe)
         pixels = lay_out(cutout.pixels, self._form)
-        return Picture(pixels, frame.pts, frame.duration, After(frame.pts, one.state))
+        return Finished(pixels, frame.pts, frame.duration, After(frame.pts, one.state))
 
-    def _behind(self, pts: int) -> Background | None:
+    def _behind(self, pts: int) -> Picture | None:
         return self._scenery.behind(self._clock.seconds(pts)) if self._scenery else None
 
     def _gliding(self, measured: Iterable[_Set], after: After | None) -> Iterator[_Set]:
@@ -103,7 +103,7 @@ class _Set(NamedTuple):
 
     frame: Steadied
     alpha: np.ndarray
-    behind: Background | None
+    behind: Picture | None
     mood: Mood
 
     @property
@@ -117,7 +117,7 @@ class _Stage:
     def __init__(self, scenery: Scenery, matting: AlphaMatting, form: Format) -> None:
         self._scenery, self._matting, self._form = scenery, matting, form
 
-    def measure(self, item: tuple[Steadied, Background | None]) -> _Set:
+    def measure(self, item: tuple[Steadied, Picture | None]) -> _Set:
         one, behind = item
         frame: Frame = one.tag
         alpha = self._matting.enlarge(one.look, frame.rgb)
@@ -125,8 +125,8 @@ class _Stage:
             alpha = alpha * (frame.alpha * np.float32(1 / 255))
         return _Set(one, alpha, behind, self._scenery.measure(frame.rgb, alpha, behind))
 
-    def draw(self, one: _Set) -> Picture:
+    def draw(self, one: _Set) -> Finished:
         frame: Frame = one.frame.tag
         pixels = self._scenery.draw(one.mood, frame.rgb, one.alpha, one.behind)
         after = After(one.pts, one.frame.state, one.mood)
-        return Picture(lay_out(pixels, self._form), one.pts, frame.duration, after)
+        return Finished(lay_out(pixels, self._form), one.pts, frame.duration, after)

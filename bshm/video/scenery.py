@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from bshm.matting import edge_colours
-from bshm.scene import background, blur, compose, grids, light, place, shadow
+from bshm.scene import background, blur, compose, grids, place
 from bshm.scene.background import Blur, Flat, Gradient, Named, Picture
 from bshm.scene.compose import Scene
 from bshm.video.backdrop import Backdrop
@@ -37,7 +37,7 @@ PROBED = (216, 384)  # rows and columns of a background whose light is measured
 class Mood(NamedTuple):
     """The numbers of a frame: of its place, light and shadow, and of the ground for blur."""
 
-    look: compose.Look = compose.Look(place.Place(), light.Light(), shadow.Shadow())
+    setting: compose.Setting = compose.NOTHING
     ground: blur.Ground = NO_GROUND
 
     def numbers(self) -> np.ndarray:
@@ -80,8 +80,8 @@ class Scenery:
         shown = self._still_thumb
         if blurs or self._film is not None:
             shown = _thumb(Picture(rgb) if blurs else behind)
-        look = compose.estimate(self._scene, rgb, alpha, shown)
-        return Mood(look, (compose.feet(alpha) if blurs else None) or NO_GROUND)
+        setting = compose.estimate(self._scene, rgb, alpha, shown)
+        return Mood(setting, (compose.feet(alpha) if blurs else None) or NO_GROUND)
 
     def draw(
         self, mood: Mood, rgb: np.ndarray, alpha: np.ndarray, behind: Picture | None
@@ -93,7 +93,7 @@ class Scenery:
             behind = Picture(blur.blur(rgb, alpha, self._scene.behind.strength, ground))
         elif behind is not None:  # its pixels are overwritten
             behind = behind._replace(rgb=behind.rgb.copy())
-        canvas = compose.apply(mood.look, alpha, colours, behind)
+        canvas = compose.apply(mood.setting, alpha, colours, behind)
         left, top = canvas.grown[:2]  # frames of a film do not grow with a shadow
         pixels = canvas.pixels[top : top + alpha.shape[0], left : left + alpha.shape[1]]
         return _on_black(pixels) if self._opaque and pixels.shape[2] == 4 else pixels
@@ -127,9 +127,9 @@ def glide(before: Mood | None, now: Mood, seconds: float) -> Mood:
     if before is None:
         return now
     there = compose.ease(before, now, 1 - math.exp(-seconds / GLIDE_S))
-    stood = before.look.place
-    where = now.look.place if stood == place.Place() else stood
-    return there._replace(look=there.look._replace(place=where))
+    stood = before.setting.place
+    where = now.setting.place if stood == place.Place() else stood
+    return there._replace(setting=there.setting._replace(place=where))
 
 
 def _thumb(picture: Picture | None) -> Picture | None:

@@ -121,7 +121,7 @@ class _Frame(NamedTuple):
     grey: np.ndarray
 
 
-def steady(
+def steadied(
     looks: Iterable[tuple[Any, Look | Glance]],
     see: Callable[[Any], Look] | None = None,
     before: State | None = None,

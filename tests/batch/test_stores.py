@@ -11,7 +11,7 @@ import pytest
 from bshm.batch import outputs, stores
 from bshm.batch.run import Status, do_one, run_all
 from bshm.batch.sources import expand, iterate
-from bshm.batch.stores import Place
+from bshm.batch.stores import StorePath
 from bshm.errors import InputError, OutputError
 from bshm.pipeline import Recipe
 from tests.batch.test_run import Everybody
@@ -102,7 +102,7 @@ def test_s3_is_listed_page_by_page_and_only_as_far_as_it_is_asked(bucket, monkey
 
 
 def test_no_address_shows_its_password(memory):
-    place = Place("sftp://user:s3cret@host/x.jpg")
+    place = StorePath("sftp://user:s3cret@host/x.jpg")
     [source] = expand(["sftp://user:s3cret@127.0.0.1:1/x.jpg"])
     shown = [str(place), repr(place), str(place / "a"), source.name, refusal(source), repr(source)]
     assert not any("s3cret" in text for text in shown)
@@ -133,11 +133,11 @@ def test_cutouts_are_written_recognised_and_not_taken_for_photos(bucket, png):
 @pytest.mark.parametrize("replace", [False, True])
 def test_neither_inputs_nor_files_of_others_are_replaced_in_silence(memory, png, replace):
     memory.pipe("/in/a.png", png)
-    [job] = outputs.plan(expand(["memory://in"]), Place("memory://in"), replace=replace)
+    [job] = outputs.plan(expand(["memory://in"]), StorePath("memory://in"), replace=replace)
     failed = do_one(job, Everybody(), Recipe())
     code = "would_overwrite_input" if replace else "foreign_file"
     assert failed.error.code == code and memory.cat("/in/a.png") == png
-    [job] = outputs.plan(expand(["memory://in"]), Place("memory://out"), replace=replace)
+    [job] = outputs.plan(expand(["memory://in"]), StorePath("memory://out"), replace=replace)
     memory.pipe("/out/a.png", b"somebody's")
     result = do_one(job, Everybody(), Recipe())
     assert (result.status is Status.DONE) == replace
@@ -147,7 +147,7 @@ def test_neither_inputs_nor_files_of_others_are_replaced_in_silence(memory, png,
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_cutout_that_is_named_is_an_input_and_one_that_is_listed_is_none(memory, png, replace):
     memory.pipe("/in/a.jpg", png)
-    folder = Place("memory://in")
+    folder = StorePath("memory://in")
 
     def run(what):
         results = []
@@ -172,16 +172,16 @@ def test_elsewhere_than_in_object_stores_a_file_is_renamed_when_whole(memory, mo
         pipe(self, path, data, **options)
 
     monkeypatch.setattr(type(memory), "pipe_file", pipe_file)
-    stores.write_own(Place("memory://out/x.png"), b"whole")
+    stores.write_own(StorePath("memory://out/x.png"), b"whole")
     assert memory.cat("/out/x.png") == b"whole" and ".bshm-" in seen[0]
     assert memory.ls("/out", detail=False) == ["/out/x.png"]
 
 
 def test_a_folder_that_takes_nothing_is_told_before_the_run(bucket):
-    outputs.try_folder(Place("s3://photos/out/x.png"))
+    outputs.try_folder(StorePath("s3://photos/out/x.png"))
     assert bucket.ls("photos", detail=False) == []
     with pytest.raises(OutputError, match=r"^s3://no-such-bucket/out: cannot be written"):
-        outputs.try_folder(Place("s3://no-such-bucket/out/x.png"))
+        outputs.try_folder(StorePath("s3://no-such-bucket/out/x.png"))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -211,7 +211,7 @@ def test_jobs_can_be_sent_to_another_process(tmp_path, memory, png):
     memory.pipe("/in/a.png", png)
     (tmp_path / "b.png").write_bytes(png)
     inputs = ["memory://in", str(tmp_path), "https://example.org/x.jpg", "no.jpg"]
-    jobs = list(outputs.plan(expand(inputs), Place("memory://out")))
+    jobs = list(outputs.plan(expand(inputs), StorePath("memory://out")))
     sent = pickle.loads(pickle.dumps(jobs))
     assert [job.source for job in sent] == [job.source for job in jobs]
     assert sent[0].source.read() == sent[1].source.read() == png
@@ -240,4 +240,4 @@ def test_an_empty_object_is_an_empty_file(bucket):
     [source] = expand(["s3://photos/in"])
     assert source.read() == b""
     with pytest.raises(OutputError, match="did not make"):
-        stores.write(Place("s3://photos/in/a.jpg"), b"x")
+        stores.write(StorePath("s3://photos/in/a.jpg"), b"x")

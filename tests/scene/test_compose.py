@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bshm.scene import background, compose, light, shadow, tones
-from bshm.scene.compose import Look, Scene
+from bshm.scene.compose import Scene, Setting
 from bshm.scene.light import Light
 from bshm.scene.place import Place
 from bshm.scene.shadow import Shadow, Wish
@@ -64,12 +64,12 @@ def test_clear_colours_leave_a_picture_with_alpha():
 
 
 def test_texts_of_a_scene_are_texts_in_any_case():
-    assert compose.wish("white", fit="Contain", shadow="Drop") == compose.wish(
+    assert compose.scene_of("white", fit="Contain", shadow="Drop") == compose.scene_of(
         "white", fit="contain", shadow="drop"
     )
     for name, wrong in (("position", (0.5, 1)), ("shadow", None), ("fit", 1)):
         with pytest.raises(TypeError, match="%s: expected a text, got " % name):
-            compose.wish("white", **{name: wrong})
+            compose.scene_of("white", **{name: wrong})
 
 
 @pytest.mark.parametrize("shape", [(100, 400), (300, 130)])
@@ -142,7 +142,7 @@ def test_light_spills_over_from_brighter_backgrounds_only_and_only_at_edges():
     for value, brighter in ((255, True), (0, False)):
         with_wrap, without = (
             compose.apply(
-                Look(Place(), Light(wrap=share), Shadow()),
+                Setting(Place(), Light(wrap=share), Shadow()),
                 alpha,
                 own,
                 background.Picture(np.full_like(rgb, value)),
@@ -161,8 +161,8 @@ def test_the_brighter_side_of_the_scene_lights_that_side_of_the_person():
     ramp = np.linspace(30, 230, 400).astype(np.uint8)
     bright_right = np.repeat(np.repeat(ramp[None, :, None], 300, 0), 3, 2)
     scene = Scene(background.Picture(bright_right), light=1.0)
-    look = compose.estimate(scene, rgb, alpha, compose.paint(scene, rgb, alpha))
-    assert 0.05 < look.light.right <= light.ACROSS[1] and abs(look.light.top) < 0.05
+    setting = compose.estimate(scene, rgb, alpha, compose.paint(scene, rgb, alpha))
+    assert 0.05 < setting.light.right <= light.ACROSS[1] and abs(setting.light.top) < 0.05
 
 
 def test_blur_keeps_the_person_and_asks_for_no_other_light():
@@ -194,23 +194,25 @@ def test_somebody_in_white_who_is_scaled_gets_no_dark_rim(scale):
     assert pixels.min() >= 254
 
 
-def test_a_look_estimated_once_may_be_applied_to_other_frames():
+def test_a_setting_estimated_once_may_be_applied_to_other_frames():
     rgb, alpha, own, behind = _person()
     scene = Scene(background.Picture(behind[:, ::-1].copy()), shadow=Wish())
-    look = compose.estimate(scene, rgb, alpha, compose.paint(scene, rgb, alpha))
-    again = compose.apply(look, alpha, own, compose.paint(scene, rgb, alpha)).pixels
+    setting = compose.estimate(scene, rgb, alpha, compose.paint(scene, rgb, alpha))
+    again = compose.apply(setting, alpha, own, compose.paint(scene, rgb, alpha)).pixels
     assert (again == compose.compose(scene, rgb, alpha, own).pixels).all()
-    between = compose.ease(look, look._replace(light=Light()), 0.5)
-    assert between.light.exposure == pytest.approx(look.light.exposure / 2)
-    assert between.shadow == look.shadow
+    between = compose.ease(setting, setting._replace(light=Light()), 0.5)
+    assert between.light.exposure == pytest.approx(setting.light.exposure / 2)
+    assert between.shadow == setting.shadow
 
 
 def test_pictures_larger_than_a_tile_have_no_seams():
     alpha = np.zeros((700, 900), np.float32)
     cv2.circle(alpha, (450, 350), 250, 1.0, -1, cv2.LINE_AA)
     grey, behind = np.full((700, 900, 3), 128, np.uint8), np.full((700, 900, 3), 180, np.uint8)
-    look = Look(Place(), Light(0.2, right=0.1, top=0.1, wrap=0.3), Shadow(wall=0.4, azimuth=270.0))
-    found = compose.apply(look, alpha, grey, background.Picture(behind)).pixels.astype(int)
+    setting = Setting(
+        Place(), Light(0.2, right=0.1, top=0.1, wrap=0.3), Shadow(wall=0.4, azimuth=270.0)
+    )
+    found = compose.apply(setting, alpha, grey, background.Picture(behind)).pixels.astype(int)
     for at in (256, 512):
         for seam, others in (
             (found[at] - found[at - 1], found[at - 1] - found[at - 2]),
@@ -233,11 +235,11 @@ def test_shadow_none_and_nobody():
 
 
 def test_a_wish_takes_the_texts_of_the_flags():
-    numbers = compose.wish("white", scale=0.5, light=0.25)
-    assert compose.wish("white", scale="50%", light="0.25") == numbers
-    assert compose.wish("white", scale="0.5", light="25%") == numbers
-    assert compose.wish("white", light="off").light == 0
-    assert compose.wish("white", light="Auto") == compose.wish("white")
+    numbers = compose.scene_of("white", scale=0.5, light=0.25)
+    assert compose.scene_of("white", scale="50%", light="0.25") == numbers
+    assert compose.scene_of("white", scale="0.5", light="25%") == numbers
+    assert compose.scene_of("white", light="off").light == 0
+    assert compose.scene_of("white", light="Auto") == compose.scene_of("white")
     for name, wrong in (("scale", "1%"), ("scale", 9), ("scale", "half"), ("light", "1.5")):
         with pytest.raises(ValueError, match="%s: expected .*a %s from" % (wrong, name)):
-            compose.wish("white", **{name: wrong})
+            compose.scene_of("white", **{name: wrong})

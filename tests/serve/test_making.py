@@ -57,7 +57,7 @@ def made(**wishes):
 def test_a_crop_on_nothing_is_the_commands_with_its_shadow(text):
     found = made(crop=True, shadow=shadow.parse(text))
     photo = Photo(np.full((200, 160, 3), 90, np.uint8))
-    recipe = Recipe(scene=compose.wish(shadow=text), crop=0)
+    recipe = Recipe(scene=compose.scene_of(shadow=text), crop=0)
     np.testing.assert_array_equal(found, finish(photo, Somebody().alpha(photo.rgb), recipe).pixels)
     # A margin that leaves the photo: nothing is there.
     wide = made(crop=True, shadow=shadow.parse(text), margin=(Length(150),) * 4)

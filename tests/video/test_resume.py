@@ -101,7 +101,7 @@ def test_parts_of_another_film_or_other_wishes_are_not_taken(tmp_path):
     source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
     films.write(source, 12)
     interrupted(source, output, 8)
-    assert films.make(source, output, part_frames=5, calm=False).resumed == 0
+    assert films.make(source, output, part_frames=5, steady=False).resumed == 0
     interrupted(source, output, 8)
     films.write(source, 11)
     made = films.make(source, output, part_frames=5)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bshm.errors import OutputError
 from bshm.scene.background import Named, Picture
-from bshm.scene.compose import wish
+from bshm.scene.compose import scene_of
 from bshm.video.backdrop import Backdrop, moves
 from tests.helpers import bshm
 from tests.video import films
@@ -48,7 +48,7 @@ def grey_film(path, levels, steps=films.EVEN):
 
 def test_a_colour_in_an_mp4_with_times_and_sound_as_they_were(tmp_path):
     times = films.write(tmp_path / "in.mp4", 12, films.UNEVEN, sound="aac")
-    frames = made(tmp_path / "in.mp4", tmp_path / "o.mp4", wish("#205080"), part_frames=5)
+    frames = made(tmp_path / "in.mp4", tmp_path / "o.mp4", scene_of("#205080"), part_frames=5)
     assert films.read(tmp_path / "o.mp4").times == times
     assert films.sounds(tmp_path / "o.mp4")[0] == films.sounds(tmp_path / "in.mp4")[0]
     for number, frame in enumerate(frames):
@@ -60,7 +60,7 @@ def test_a_colour_in_an_mp4_with_times_and_sound_as_they_were(tmp_path):
 
 def test_what_a_picture_leaves_open_is_black_where_there_is_no_alpha(tmp_path):
     films.write(tmp_path / "in.mp4", 3)
-    scene = wish(np.full((96, 48, 3), (20, 200, 20), np.uint8), fit="contain", light=0.0)
+    scene = scene_of(np.full((96, 48, 3), (20, 200, 20), np.uint8), fit="contain", light=0.0)
     for frame in made(tmp_path / "in.mp4", tmp_path / "o.mp4", scene):
         assert frame.shape == (96, 128, 3)
         assert frame[:16, :32].max() < 8 and np.abs(frame[:16, 48:80] - (20, 200, 20)).mean() < 8
@@ -73,7 +73,7 @@ def test_a_film_behind_a_film_runs_at_its_own_pace_and_begins_again(tmp_path):
     films.write(tmp_path / "in.mp4", 30)
     levels = [40, 90, 140, 190, 240]
     grey_film(tmp_path / "behind.mp4", levels, (48,))  # half as many frames a second
-    scene = wish(Named(str(tmp_path / "behind.mp4")), light=0.0)
+    scene = scene_of(Named(str(tmp_path / "behind.mp4")), light=0.0)
     frames = made(tmp_path / "in.mp4", tmp_path / "o.mp4", scene, part_frames=7)
     shown = [round(frame[:16].mean()) for frame in frames]
     expected = [levels[number // 2 % 5] for number in range(30)]
@@ -102,7 +102,9 @@ def test_what_moves_is_a_film(tmp_path):
 
 def test_the_film_s_own_background_out_of_focus_has_nothing_of_the_person(tmp_path):
     films.write(tmp_path / "in.mp4", 5)
-    for number, frame in enumerate(made(tmp_path / "in.mp4", tmp_path / "o.mp4", wish("blur:1"))):
+    for number, frame in enumerate(
+        made(tmp_path / "in.mp4", tmp_path / "o.mp4", scene_of("blur:1"))
+    ):
         person = frame[INNER, left(number) + 4 : left(number) + 28]
         assert np.abs(person - (230, 20, 20)).mean() < 8
         around = np.ones((96, 128), bool)
@@ -113,7 +115,7 @@ def test_the_film_s_own_background_out_of_focus_has_nothing_of_the_person(tmp_pa
 
 def test_people_are_put_somewhere_once_and_move_as_they_do(tmp_path):
     films.write(tmp_path / "in.mp4", 20)
-    scene = wish("black", position="left", scale=0.5)
+    scene = scene_of("black", position="left", scale=0.5)
     starts = []
     for frame in made(tmp_path / "in.mp4", tmp_path / "o.mov", scene):
         columns = np.flatnonzero(frame[:, :, 0].max(axis=0) > 120)
@@ -127,7 +129,7 @@ def test_people_are_put_somewhere_once_and_move_as_they_do(tmp_path):
 def test_light_changes_slowly_where_the_background_jumps(tmp_path):
     films.write(tmp_path / "in.mp4", 30)
     grey_film(tmp_path / "behind.mp4", [30] * 5 + [230] * 100)
-    scene = wish(Named(str(tmp_path / "behind.mp4")))
+    scene = scene_of(Named(str(tmp_path / "behind.mp4")))
     frames = made(tmp_path / "in.mp4", tmp_path / "o.mov", scene)
     middle = [np.s_[44:52, left(n) + 12 : left(n) + 20] for n in range(30)]
     level = [float(f[where].mean()) for f, where in zip(frames, middle)]
@@ -140,7 +142,7 @@ def test_light_changes_slowly_where_the_background_jumps(tmp_path):
 def test_a_shadow_leaves_frames_as_large_as_they_are(tmp_path, name):
     films.write(tmp_path / "in.mp4", 4)
     behind = "white" if name == "o.mp4" else None
-    films.make(tmp_path / "in.mp4", tmp_path / name, scene=wish(behind, shadow="cast"))
+    films.make(tmp_path / "in.mp4", tmp_path / name, scene=scene_of(behind, shadow="cast"))
     frames = films.read(tmp_path / name, "rgba").frames
     for number, rgba in enumerate(frames):
         assert rgba.shape == (96, 128, 4)
@@ -152,7 +154,7 @@ def test_a_scene_that_was_interrupted_is_the_same(tmp_path):
     source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
     films.write(source, 23)
     grey_film(tmp_path / "behind.mp4", [30, 60, 90, 120, 150, 180, 210], films.UNEVEN)
-    scene = wish(Named(str(tmp_path / "behind.mp4")), position="left", scale=0.8, shadow="auto")
+    scene = scene_of(Named(str(tmp_path / "behind.mp4")), position="left", scale=0.8, shadow="auto")
     films.make(source, tmp_path / "whole.mp4", scene=scene, part_frames=5, speed="fast")
 
     def stop(done, expected):
@@ -176,7 +178,7 @@ def test_what_cannot_be_read_of_the_film_behind_is_named(tmp_path):
     films.write(tmp_path / "whole.mkv", 12, (200,))  # four
     data = (tmp_path / "whole.mkv").read_bytes()
     (tmp_path / "behind.mkv").write_bytes(data[: len(data) * 7 // 10])
-    scene = wish(Named(str(tmp_path / "behind.mkv")))
+    scene = scene_of(Named(str(tmp_path / "behind.mkv")))
     made = films.make(tmp_path / "in.mp4", tmp_path / "o.mp4", scene=scene)
     assert made.frames == 30 and made.faults == []
     assert made.notes[0].startswith("the film behind: ") and "begins again" in made.notes[0]
@@ -185,7 +187,7 @@ def test_what_cannot_be_read_of_the_film_behind_is_named(tmp_path):
 def test_the_film_behind_is_not_overwritten(tmp_path):
     films.write(tmp_path / "in.mp4", 3)
     grey_film(tmp_path / "behind.mp4", [30])
-    scene = wish(Named(str(tmp_path / "behind.mp4")))
+    scene = scene_of(Named(str(tmp_path / "behind.mp4")))
     with pytest.raises(OutputError, match="would be overwritten"):
         films.make(tmp_path / "in.mp4", tmp_path / "behind.mp4", scene=scene)
 
@@ -211,7 +213,7 @@ def test_every_format_takes_a_background(tmp_path, name):
     films.write(tmp_path / "in.mp4", 3)
     picture = Picture(np.full((50, 50, 3), (20, 200, 20), np.uint8))
     output = str(tmp_path / name) + "/" * name.endswith("/")
-    assert films.make(tmp_path / "in.mp4", output, scene=wish(picture, light=0.0)).frames == 3
+    assert films.make(tmp_path / "in.mp4", output, scene=scene_of(picture, light=0.0)).frames == 3
     if name == "o.webm":
         frame = films.read(tmp_path / name).frames[1]
     else:

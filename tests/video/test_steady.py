@@ -11,7 +11,7 @@ import pytest
 from bshm import Matting
 from bshm.matting import Look
 from bshm.video import frames, mattes
-from bshm.video.steady import steady
+from bshm.video.steady import steadied
 from tests.helpers import sample
 from tests.video import films
 
@@ -31,15 +31,15 @@ def scene(number, step, texture=TEXTURE, radius=50):
     return (alpha[..., None] * disc + (1 - alpha[..., None]) * behind).astype(np.uint8), alpha
 
 
-def steadied(looks, **how):
-    done = list(steady(enumerate(looks), **how))
+def alphas_of(looks, **how):
+    done = list(steadied(enumerate(looks), **how))
     assert [one.tag for one in done] == list(range(len(looks)))
     return [one.look.alpha for one in done]
 
 
 def test_what_fits_already_stays():
     looks = [Look(alpha, seen) for seen, alpha in (scene(n, 0) for n in range(4))]
-    for alpha, look in zip(steadied(looks), looks):
+    for alpha, look in zip(alphas_of(looks), looks):
         assert np.abs(alpha - look.alpha).max() < 0.01
 
 
@@ -49,7 +49,7 @@ def test_a_single_wrong_frame_does_not_show(step):
     looks = [Look(alpha.copy(), seen) for seen, alpha in scenes]
     looks[4].alpha[70:110, 100 + 4 * step : 130 + 4 * step] = 0  # a hole
     looks[4].alpha[10:40, 250:300] = 1  # somebody who is not there
-    alphas = steadied(looks)
+    alphas = alphas_of(looks)
     for alpha, (_, true) in zip(alphas, scenes):
         assert np.abs(alpha - true).mean() < 0.004
     wrong = np.abs(looks[4].alpha - scenes[4][1]).mean()
@@ -63,7 +63,7 @@ def test_wavering_is_halved_and_nothing_smears():
     for seen, true in scenes:
         doubt = cv2.resize(chance.normal(size=(6, 10)).astype(np.float32), SIZE[::-1])
         looks.append(Look(np.clip(true + 0.2 * doubt * (true > 0.02), 0, 1), seen))
-    alphas = steadied(looks)
+    alphas = alphas_of(looks)
 
     def wavers(mattes):
         pairs = zip(mattes, mattes[1:], scenes, scenes[1:])
@@ -78,11 +78,11 @@ def test_what_was_seen_for_long_outweighs_a_change_of_mind_that_does_not_last():
     seen, alpha = scene(0, 0)
     mistaken = alpha.copy()
     mistaken[10:40, 250:300] = 1
-    short = steadied(
+    short = alphas_of(
         [Look(alpha, seen)] * 10 + [Look(mistaken, seen)] * 2 + [Look(alpha, seen)] * 2
     )
     assert max(one[12:38, 252:298].max() for one in short) < 0.35
-    lasting = steadied([Look(alpha, seen)] * 10 + [Look(mistaken, seen)] * 16)
+    lasting = alphas_of([Look(alpha, seen)] * 10 + [Look(mistaken, seen)] * 16)
     assert lasting[-1][12:38, 252:298].min() > 0.8
 
 
@@ -90,7 +90,7 @@ def test_traces_go_soon_where_the_network_is_sure():
     seen, alpha = scene(0, 0)
     traced = alpha.copy()
     traced[10:40, 250:300] = 0.3
-    alphas = steadied([Look(traced, seen)] * 12 + [Look(alpha, seen)] * 8)
+    alphas = alphas_of([Look(traced, seen)] * 12 + [Look(alpha, seen)] * 8)
     assert alphas[10][20:30, 260:290].min() > 0.29
     assert alphas[-1][10:40, 250:300].max() < 0.01
 
@@ -121,17 +121,17 @@ def test_people_who_are_missed_for_many_frames_are_found_where_they_were():
     missed = range(6, 18)
     looks, true = walk(20, missed)
     search = Searcher(lambda number: true[number])
-    for alpha, expected in zip(steadied(looks, look_for=search), true):
+    for alpha, expected in zip(alphas_of(looks, look_for=search), true):
         assert np.abs(alpha - expected).mean() < 0.006
     assert search.frames == list(missed)
-    assert steadied(looks)[16][true[16] > 0.9].mean() < 0.3  # so they would be lost
+    assert alphas_of(looks)[16][true[16] > 0.9].mean() < 0.3  # so they would be lost
 
 
 def test_nobody_is_looked_for_while_everybody_is_seen():
     looks, _ = walk(12, [])
     looks[5].alpha[60:90] = 0  # a part of them is no reason
     search = Searcher(lambda number: 1)
-    assert len(steadied(looks, look_for=search)) == 12 and search.frames == []
+    assert len(alphas_of(looks, look_for=search)) == 12 and search.frames == []
 
 
 @pytest.mark.parametrize("found", [0, 1])
@@ -139,10 +139,10 @@ def test_people_who_are_not_found_go_sooner(found):
     """Nor are they found where all that is looked at seems to be people."""
     looks, true = walk(16, range(8, 16), step=0)
     search = Searcher(lambda number: found)
-    alphas = steadied(looks, look_for=search)
+    alphas = alphas_of(looks, look_for=search)
     assert max(alpha.max() for alpha in alphas[11:]) < 0.1
     assert search.frames == [8]
-    assert steadied(looks)[11][true[11] > 0.9].mean() > 0.5
+    assert alphas_of(looks)[11][true[11] > 0.9].mean() > 0.5
 
 
 @pytest.mark.parametrize("finds", ["nobody", "scenery"])
@@ -155,7 +155,7 @@ def test_people_who_walk_behind_something_are_gone(finds):
         look.alpha[:, 170:] = 0
         hidden.append(alpha[:, :170].sum() == 0)
     search = Searcher(lambda number: finds == "scenery")
-    alphas = steadied(looks, look_for=search)
+    alphas = alphas_of(looks, look_for=search)
     assert sum(hidden) > 10
     for alpha, look in zip(alphas, looks):
         assert np.abs(alpha - look.alpha).mean() < 0.01
@@ -165,7 +165,7 @@ def test_people_who_walk_behind_something_are_gone(finds):
 def test_people_who_walk_out_of_the_frame_are_gone():
     looks, _ = walk(40, [], step=8)
     assert looks[33].alpha.max() < 0.01
-    alphas = steadied(looks, look_for=Searcher(lambda number: 1))
+    alphas = alphas_of(looks, look_for=Searcher(lambda number: 1))
     for alpha, look in zip(alphas, looks):
         assert np.abs(alpha - look.alpha).mean() < 0.01
     assert max(alpha.max() for alpha in alphas[-4:]) < 0.05
@@ -176,7 +176,7 @@ def test_a_spot_beside_people_that_goes_is_not_looked_for():
     for look in looks[:7]:
         look.alpha[20:30, 280:300] = 1  # scenery, taken for somebody
     search = Searcher(lambda number: 1)
-    alphas = steadied(looks, look_for=search)
+    alphas = alphas_of(looks, look_for=search)
     assert search.frames == []
     assert alphas[-1][20:30, 280:300].max() < alphas[6][20:30, 280:300].min()
 
@@ -184,7 +184,7 @@ def test_a_spot_beside_people_that_goes_is_not_looked_for():
 def test_a_spot_in_the_first_frame_of_a_scene_is_not_looked_for():
     looks, _ = walk(10, range(1, 10), step=0)
     search = Searcher(lambda number: 1)
-    steadied(looks, look_for=search)
+    alphas_of(looks, look_for=search)
     assert search.frames == []
 
 
@@ -202,7 +202,7 @@ def test_a_cut_begins_anew():
     for number in range(3):
         seen, _ = scene(number, 0, other)
         looks.append(Look(np.zeros(SIZE, np.float32), cv2.flip(seen, 0) // 2))
-    alphas = steadied(looks)
+    alphas = alphas_of(looks)
     assert np.abs(alphas[3] - looks[3].alpha).max() < 0.01
     assert alphas[4].max() < 0.01
 
@@ -211,8 +211,8 @@ def test_going_on_from_a_state_is_the_same_as_never_having_stopped():
     looks = [Look(alpha, seen) for seen, alpha in (scene(n, 4) for n in range(8))]
     for look in looks[::3]:
         look.alpha[60:100] *= 0.5
-    whole = list(steady(enumerate(looks)))
-    rest = list(steady(enumerate(looks[5:], 5), before=whole[4].state))
+    whole = list(steadied(enumerate(looks)))
+    rest = list(steadied(enumerate(looks[5:], 5), before=whole[4].state))
     assert all(np.array_equal(a.look.alpha, b.look.alpha) for a, b in zip(whole[5:], rest))
 
 
@@ -220,9 +220,9 @@ def test_going_on_from_a_state_is_the_same_as_never_having_stopped():
 def test_going_on_in_the_midst_of_a_search_is_the_same_too(after):
     looks, true = walk(14, range(5, 12))
     search = Searcher(lambda number: true[number])
-    whole = list(steady(enumerate(looks), look_for=search))
+    whole = list(steadied(enumerate(looks), look_for=search))
     before = whole[after - 1].state
-    rest = list(steady(enumerate(looks[after:], after), before=before, look_for=search))
+    rest = list(steadied(enumerate(looks[after:], after), before=before, look_for=search))
     assert len(rest) == 14 - after and 8 in search.frames
     assert all(np.array_equal(a.look.alpha, b.look.alpha) for a, b in zip(whole[after:], rest))
 
@@ -254,7 +254,7 @@ def test_a_speed_that_is_none_is_named():
 def test_frames_one_by_one_are_the_mattes_of_photos():
     pictures = [sample("1.png", 200, 160), sample("2.png", 200, 160)]
     with Matting(weights="bshm-lite") as matting:
-        for (_, alpha), picture in zip(frames(matting, pictures, calm=False), pictures):
+        for (_, alpha), picture in zip(frames(matting, pictures, steady=False), pictures):
             assert np.array_equal(alpha, matting.alpha(picture))
 
 

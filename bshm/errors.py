@@ -79,10 +79,16 @@ class DeviceError(BshmError):
     """A device or an engine was asked for by name and is not available."""
 
 
-def root_cause(error: BaseException) -> str:
-    """What the system said, below all that libraries wrapped around it, in one line."""
+def root_of(error: BaseException) -> BaseException:
+    """The error below all that libraries wrapped around it."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return error
+
+
+def root_cause(error: BaseException) -> str:
+    """What the system said, below all that libraries wrapped around it, in one line."""
+    error = root_of(error)
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(reason.split())
 

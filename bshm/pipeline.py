@@ -10,6 +10,7 @@ The command, the Python interface and all that is built on them come through her
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Callable
 
@@ -68,11 +69,15 @@ class Recipe:
 
     def fingerprint(self) -> str:
         """A text that differs between recipes whose results differ."""
-        # What changes no result, and the scene, which has a fingerprint of its own.
+        # What changes no result, and the scene and its profile, which are too long to be told.
         left_out = ("max_pixels", "scene", "scene_icc", "read_picture")
         results = [each.name for each in fields(self) if each.name not in left_out]
         words = ["%s=%s" % (name, getattr(self, name)) for name in results]
-        return " ".join([*words, "scene=" + self.scene.fingerprint()] if self.scene else words)
+        if self.scene:
+            words.append("scene=" + self.scene.fingerprint())
+        if self.scene_icc:
+            words.append("scene_icc=" + hashlib.sha256(self.scene_icc).hexdigest()[:16])
+        return " ".join(words)
 
     def of_matte(self) -> Recipe:
         """The recipe of the matte that belongs to this one's cutout: a PNG, which loses nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Tuple
+from typing import Callable, Iterator, Tuple
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from bshm.pictures import Box
 
 Window = Tuple[slice, slice]  # rows and columns of an image
+STRIPE = 1 << 18  # pixels handled at a time, so that no second whole picture is made
 
 
 def split(rgb: np.ndarray) -> list[np.ndarray]:
@@ -30,6 +31,13 @@ def resized(
     weighted = resize(cv2.multiply(rgb, cv2.merge([alpha] * 3), scale=1 / 255))
     alpha = resize(alpha)
     return cv2.divide(weighted, cv2.merge([alpha] * 3), scale=255), alpha
+
+
+def stripes(height: int, width: int) -> Iterator[slice]:
+    """The rows of a picture of that size in parts of at most `STRIPE` pixels, or of one row."""
+    rows = max(1, STRIPE // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def bounds(mask: np.ndarray) -> Window:

@@ -241,7 +241,9 @@ def test_scenes_that_differ_have_fingerprints_that_differ():
         scene_of("red", shadow="drop"),
         *map(scene_of, pictures),
     ]
-    assert len({Recipe(scene=scene).fingerprint() for scene in scenes}) == len(scenes)
+    recipes = [Recipe(scene=scene) for scene in scenes]
+    recipes += [Recipe(scene=scenes[-1], scene_icc=icc) for icc in (b"P3", b"AdobeRGB")]
+    assert len({recipe.fingerprint() for recipe in recipes}) == len(recipes)
     assert (
         Recipe(scene=scene_of("f00")).fingerprint() == Recipe(scene=scene_of("red")).fingerprint()
     )

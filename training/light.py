@@ -200,7 +200,7 @@ class Network(nn.Module):
             nn.ReLU(),
             nn.Linear(HIDDEN[1], len(match.LIMITS)),
         )
-        self.limits = torch.from_numpy(match.LIMITS)
+        self.limits = torch.tensor(match.LIMITS)
 
     def forward(self, seen: Tensor) -> Tensor:
         return self.limits * torch.tanh(self.layers((seen - self.mean) / self.deviation))

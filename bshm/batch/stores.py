@@ -24,6 +24,7 @@ from bshm.errors import (
     InputError,
     OutputError,
     root_cause,
+    root_of,
     without_secrets,
     without_secrets_in,
 )
@@ -297,10 +298,7 @@ def _name(place: StorePath) -> str:
 
 def _remedy(error: ImportError, place: StorePath) -> str:
     """Why a place is not reached for want of a package, and what installs it."""
-    root: BaseException = error
-    while root.__cause__ or root.__context__:
-        root = root.__cause__ or root.__context__  # type: ignore[assignment]
-    module = (getattr(root, "name", None) or "").partition(".")[0]
+    module = (getattr(root_of(error), "name", None) or "").partition(".")[0]
     client = CLIENTS.get(disk.scheme(place.address))
     wanted = ["fsspec"] * (module == "fsspec") + [client or module]
     names = " ".join(dict.fromkeys(filter(None, wanted)))

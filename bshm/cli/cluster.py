@@ -11,12 +11,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Callable, Iterator
 
-from bshm.cli import cut_flags, flags, form, scene_flags, signals, terminal
+from bshm.cli import cut_flags, ending, flags, form, scene_flags, terminal
 from bshm.cli.report import Report
 from bshm.errors import BshmError, DeviceError, install_extra
 
 if TYPE_CHECKING:
     from bshm.batch.run import Result
+    from bshm.batch.sources import Source
     from bshm.cluster.job import Pool
     from bshm.cluster.plan import Plan
 
@@ -52,7 +53,7 @@ def run(arguments: list[str]) -> int:
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
     recipe = form.recipe(args, parser)
-    recipes = scene_flags.read_recipes(args, parser, recipe)
+    recipes, backgrounds = scene_flags.read_recipes(args, parser, recipe)
     with terminal.without_chatter(args.verbose):
         from bshm.batch import outputs
         from bshm.cluster import job
@@ -64,7 +65,7 @@ def run(arguments: list[str]) -> int:
     # Ray prints there what it says of machines that are lost.
     with terminal.alone_on_stderr(args.verbose), terminal.alone_on_stdout(args.verbose):
         pool = _pool(args, machines)
-        return _follow(args, _plan(args, recipes, pool), pool)
+        return _follow(args, _plan(args, recipes, backgrounds, pool), pool)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,7 +146,7 @@ def _share(actors: int, cpus: int, machines: list[dict[str, float]]) -> float:
     return math.floor(share * 1e4) / 1e4  # as Ray counts; rounded up, the last one would not fit
 
 
-def _plan(args: argparse.Namespace, recipes: list, pool: Pool) -> Plan:
+def _plan(args: argparse.Namespace, recipes: list, backgrounds: list[Source], pool: Pool) -> Plan:
     """The settings, with what this machine takes for ``auto`` written out."""
     from bshm.cluster.plan import Plan
     from bshm.model import engine, weights
@@ -171,7 +172,7 @@ def _plan(args: argparse.Namespace, recipes: list, pool: Pool) -> Plan:
         tars=args.shards,
         skip_existing=args.skip_existing,
         home=os.getcwd(),
-        backgrounds=tuple(scene_flags.pictures(args)),
+        backgrounds=tuple(backgrounds),
     )
 
 
@@ -182,20 +183,9 @@ def _follow(args: argparse.Namespace, plan: Plan, pool: Pool) -> int:
     report = Report(args, None)
     if not args.quiet:
         terminal.say("%s on %s" % (plan.weights, plan.device))
-    with signals.terminable() as stop_if_asked:
-        try:
-            for result in _watched(job.run(plan, pool), stop_if_asked):
-                report.tell(result)
-            report.bar.close()
-        except KeyboardInterrupt:
-            report.bar.close()
-            done = report.counts["done"]
-            terminal.say("interrupted: %d done; go on with --skip-existing" % done)
-            _leave(signals.INTERRUPTED)
-        except BshmError as error:
-            report.bar.close()
-            terminal.say(terminal.with_hint(error))
-            _leave(terminal.FAILED)
+    with ending.told(report, None) as stop_if_asked:
+        for result in _watched(job.run(plan, pool), stop_if_asked):
+            report.tell(result)
     if not args.quiet:
         terminal.say("report: %s" % plan.report)
     return report.sum_up(sum(report.counts.values()))
@@ -223,8 +213,3 @@ class _Thread:
 
     def close(self) -> None:
         self.pool.shutdown(wait=False)
-
-
-def _leave(code: int) -> None:
-    """Exit at once: a thread may still wait for the cluster. Its workers end with us."""
-    os._exit(code)

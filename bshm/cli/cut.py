@@ -10,13 +10,13 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from bshm.cli import form, network, scene_flags, signals, terminal
+from bshm.cli import ending, form, network, scene_flags, terminal
 from bshm.cli.cut_flags import OTHER_PHOTOS, RESULTS, SAMPLE, build_parser, parse
 from bshm.cli.report import Report
 from bshm.codec.formats import EXTENSIONS
-from bshm.errors import BshmError, InputError, lacks_memory
+from bshm.errors import InputError
 
 if TYPE_CHECKING:
     from bshm.batch.outputs import Job
@@ -32,16 +32,20 @@ def run(arguments: list[str]) -> int:
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
     recipe = form.recipe(args, parser)
-    recipes = scene_flags.read_recipes(args, parser, recipe)
-    return work(args, parser, recipes)
+    return work(args, parser, *scene_flags.read_recipes(args, parser, recipe))
 
 
-def work(args: argparse.Namespace, parser: argparse.ArgumentParser, recipes: list[Recipe]) -> int:
+def work(
+    args: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    recipes: list[Recipe],
+    backgrounds: list[Source],
+) -> int:
     """Do the photos that the arguments name, each by the next of the recipes; the exit code."""
     from bshm.batch import sources
 
     jobs = _plan(args, parser, recipes[0])
-    others = [*sources.lists(args.photos), *scene_flags.pictures(args)]
+    others = [*sources.lists(args.photos), *backgrounds]
     with terminal.alone_on_stderr(args.verbose):
         return _run(args, jobs, recipes, others)
 
@@ -112,32 +116,9 @@ def _run(
         with report.bar.aside():
             return stack.enter_context(network.load(args))
 
-    with contextlib.ExitStack() as stack, signals.terminable() as stop_if_asked:
-        try:
-            run_all(
-                jobs, load_matting, report.tell, recipes,
-                args.skip_existing, stop_if_asked, when_seen=stack.close, guard=guard,
-            )  # fmt: skip
-            report.bar.close()
-        except KeyboardInterrupt:
-            report.bar.close()
-            left = len(jobs) - sum(report.counts.values())
-            advice = "; go on with --skip-existing" if left else ""
-            terminal.say("interrupted: %d done, %d left%s" % (report.counts["done"], left, advice))
-            _leave(signals.INTERRUPTED)
-        except BshmError as error:
-            report.bar.close()
-            terminal.say(terminal.with_hint(error))
-            _leave(terminal.FAILED)
-        except (MemoryError, RuntimeError) as error:  # between the photos, such as for a thread
-            if not lacks_memory(error):
-                raise
-            report.bar.close()
-            terminal.say("there is not enough memory: %s" % (str(error) or "none is left"))
-            _leave(terminal.FAILED)
+    with contextlib.ExitStack() as stack, ending.told(report, len(jobs)) as stop_if_asked:
+        run_all(
+            jobs, load_matting, report.tell, recipes,
+            args.skip_existing, stop_if_asked, when_seen=stack.close, guard=guard,
+        )  # fmt: skip
     return report.sum_up(len(jobs))
-
-
-def _leave(code: int) -> NoReturn:
-    """Exit at once: a download may still block in its thread, and nothing else is under way."""
-    os._exit(code)

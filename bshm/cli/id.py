@@ -44,7 +44,7 @@ def run(arguments: list[str]) -> int:
         parser.error("which photo? bshm id PHOTO --size 35x45mm, %s" % cut_flags.OTHER_PHOTOS)
     args.verbose = terminal.verbose(args.verbose)
     terminal.check_installation()
-    return cut.work(args, parser, [_recipe(args, parser)])
+    return cut.work(args, parser, [_recipe(args, parser)], [])
 
 
 def build_parser() -> argparse.ArgumentParser:

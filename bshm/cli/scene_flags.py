@@ -80,41 +80,32 @@ def scene_flags(pictures: str = PHOTOS) -> argparse.ArgumentParser:
 
 def read_recipes(
     args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Recipe
-) -> list[Recipe]:
-    """The recipe with the scene that the flags ask for; of a folder of backgrounds one for each.
+) -> tuple[list[Recipe], list[Source]]:
+    """The recipe with the scene that the flags ask for, of a folder of backgrounds one for each,
+    and the files and addresses of the backgrounds.
 
     Ends the command where a flag makes no sense. Raises InputError for a picture that cannot be
     read: all are looked at before anything else is done.
     """
     scene = read_scene(args, parser)
     if scene is None:
-        return [recipe]
+        return [recipe], []
     from bshm.scene.background import Named, Picture, fingerprint
 
     if not isinstance(scene.behind, Named):
-        return [replace(recipe, scene=scene)]
+        return [replace(recipe, scene=scene)], []
     pictures = _Pictures(scene.behind.name, recipe.max_pixels)
     if len(pictures.names) == 1:  # decoded once for all photos
         picture = pictures.read(pictures.names[0])
         scene = scene._replace(behind=Picture(picture.rgb, picture.alpha))
-        return [replace(recipe, scene=scene, scene_icc=picture.icc)]
+        return [replace(recipe, scene=scene, scene_icc=picture.icc)], pictures.sources
     scenes = []
     for name in pictures.names:
         picture = pictures.read(name)
         seen = fingerprint(Picture(picture.rgb, picture.alpha))
         scenes.append(scene._replace(behind=Named(name, seen)))
-    return [replace(recipe, scene=each, read_picture=pictures.read) for each in scenes]
-
-
-def pictures(args: argparse.Namespace) -> list[Source]:
-    """The files and addresses that --background names, which `read_recipes` took."""
-    if args.background is None:
-        return []
-    from bshm.batch import sources
-    from bshm.scene.background import Named, parse
-
-    behind = parse(args.background)
-    return sources.expand([behind.name]) if isinstance(behind, Named) else []
+    recipes = [replace(recipe, scene=each, read_picture=pictures.read) for each in scenes]
+    return recipes, pictures.sources
 
 
 def read_film_scene(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Scene | None:
@@ -182,15 +173,16 @@ class _Pictures:
 
         if named == "-":
             raise InputError("photos come from there, backgrounds do not", "stdin", "not_a_file")
-        self._sources = {source.name: source for source in sources.expand([named])}
+        self.sources = sources.expand([named])
+        self._by_name = {source.name: source for source in self.sources}
         self._max_pixels = max_pixels
-        self.names = list(self._sources)
+        self.names = list(self._by_name)
 
     def read(self, name: str) -> Photo:
         from bshm.codec.decode import decode
 
         try:
-            data = self._sources[name].read()
+            data = self._by_name[name].read()
         except InputError as error:
             if error.code == "no_photos_here":  # --recursive is for photos
                 raise InputError(error.reason, error.subject, "no_photos") from error

@@ -42,7 +42,6 @@ _DECODER_ERRORS = (
 
 # Exif orientation -> the method of Pillow's Image.transpose that makes the stored picture upright.
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
-STRIPE_PIXELS = 1 << 18  # pixels handled at a time, so that no second whole picture is made
 
 
 def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Photo:
@@ -162,11 +161,11 @@ def _photo(picture: Any) -> Photo:
 
 def _stripes(picture: Any) -> Iterator[tuple[int, int, Any]]:
     """The stored picture in parts: the lines [top:bottom] and a picture of them."""
+    from bshm import planes
+
     width, height = picture.size
-    lines = max(1, STRIPE_PIXELS // width)
-    for top in range(0, height, lines):
-        bottom = min(top + lines, height)
-        yield top, bottom, picture.crop((0, top, width, bottom))
+    for lines in planes.stripes(height, width):
+        yield lines.start, lines.stop, picture.crop((0, lines.start, width, lines.stop))
 
 
 def _place(orientation: int, top: int, bottom: int, height: int) -> tuple[slice, slice]:

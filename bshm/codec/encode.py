@@ -20,7 +20,6 @@ ENDINGS = {
 OPAQUE = ("jpeg",)  # formats without transparency: what is behind the people is white
 QUALITY = 90  # of 100, of JPEG and WebP: what is lost cannot be seen
 MAX_DPI = 9999
-STRIPE_PIXELS = 1 << 18  # pixels put on white at a time, so that no second whole picture is made
 
 
 def encode(
@@ -119,10 +118,11 @@ def _on_white(rgba: np.ndarray) -> np.ndarray:
     """RGB uint8 ``[H, W, 3]`` of straight RGBA before white."""
     import numpy as np
 
+    from bshm import planes
+
     rgb = np.empty((*rgba.shape[:2], 3), np.uint8)
-    lines = max(1, STRIPE_PIXELS // rgba.shape[1])
-    for top in range(0, len(rgba), lines):
-        part = rgba[top : top + lines].astype(np.uint16)
+    for rows in planes.stripes(*rgba.shape[:2]):
+        part = rgba[rows].astype(np.uint16)
         lack = (255 - part[..., :3]) * part[..., 3:]  # what is missing to white, times 255
-        rgb[top : top + lines] = 255 - (lack + 127) // 255
+        rgb[rows] = 255 - (lack + 127) // 255
     return rgb

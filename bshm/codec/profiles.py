@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-STRIPE_PIXELS = 1 << 20  # pixels converted at a time
-
 
 def convert(rgb: np.ndarray, source: bytes | None, target: bytes | None) -> np.ndarray:
     """The same colours in another RGB profile; None is sRGB.
@@ -29,6 +27,8 @@ def convert(rgb: np.ndarray, source: bytes | None, target: bytes | None) -> np.n
     import numpy as np
     from PIL import Image
 
+    from bshm import planes
+
     def profile(icc: bytes | None) -> Any:
         return cms.ImageCmsProfile(BytesIO(icc) if icc else cms.createProfile("sRGB"))
 
@@ -44,8 +44,7 @@ def convert(rgb: np.ndarray, source: bytes | None, target: bytes | None) -> np.n
     except (cms.PyCMSError, OSError):  # a profile that only says what colours it has
         return rgb
     out = np.empty_like(rgb)
-    rows = max(1, STRIPE_PIXELS // rgb.shape[1])
-    for top in range(0, len(rgb), rows):
-        stripe = Image.fromarray(np.ascontiguousarray(rgb[top : top + rows]))
-        out[top : top + rows] = np.asarray(transform.apply(stripe))
+    for rows in planes.stripes(*rgb.shape[:2]):
+        stripe = Image.fromarray(np.ascontiguousarray(rgb[rows]))
+        out[rows] = np.asarray(transform.apply(stripe))
     return out

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from bshm import planes
 from bshm.errors import InputError
 from bshm.idphoto.head import Head, measure
 from bshm.idphoto.sizes import Size
@@ -169,11 +170,10 @@ def _reduced(colours: np.ndarray, alpha: np.ndarray, by: int) -> np.ndarray:
     """
     height, width = max(1, alpha.shape[0] // by), max(1, alpha.shape[1] // by)
     out = np.empty((height, width, 4), np.float32)
-    stripe = max(1, (1 << 18) // (width * by * by))
-    for top in range(0, height, stripe):
-        bottom = min(top + stripe, height)
-        part = np.s_[top * by : bottom * by, : width * by]
+    for rows in planes.stripes(height, width * by * by):
+        part = np.s_[rows.start * by : rows.stop * by, : width * by]
         solid = np.ascontiguousarray(alpha[part], np.float32)
-        planes = cv2.merge([*cv2.split(colours[part] * solid[..., None]), solid])
-        out[top:bottom] = cv2.resize(planes, (width, bottom - top), interpolation=cv2.INTER_AREA)
+        weighted = cv2.merge([*cv2.split(colours[part] * solid[..., None]), solid])
+        size = width, rows.stop - rows.start
+        out[rows] = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA)
     return out

@@ -206,9 +206,7 @@ def _gradient(gradient: Gradient, size: tuple[int, int]) -> Picture:
     rgb = np.empty((height, width, 3), np.uint8)
     clear = any(one[3] < 255 for one in gradient.colours)
     alpha = np.empty((height, width), np.uint8) if clear else None
-    rows = max(1, (1 << 18) // width)
-    for top in range(0, height, rows):
-        part = slice(top, min(top + rows, height))
+    for part in planes.stripes(height, width):
         if gradient.radial:
             found = table.view(np.uint32)[_from_middle(size, part, steps)].view(np.uint8)
             found = found.reshape(-1, width, 4)

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from bshm import planes
 from bshm.scene import grids, tones
 
 WIDEST = 0.04  # of the photo's diagonal: radius of the disc at strength 1
@@ -56,9 +57,7 @@ def blur(
         return _grow(levels[0], height, width)
     depth = _depth(ground, height) * LEVELS
     out = np.empty_like(rgb)
-    rows = max(1, (1 << 18) // width)
-    for top in range(0, height, rows):
-        part = slice(top, min(top + rows, height))
+    for part in planes.stripes(height, width):
         out[part] = _between(rgb, alpha, levels, depth, part)
     return out
 

@@ -22,19 +22,13 @@ import numpy as np
 from bshm.scene import grids, match, shares, tones
 
 SIDE = 192  # pixels: long side of the pictures that are measured
-DARK = 0.004  # of linear light: below, noise
 NEAR_GREY = 0.35  # EV off the line of daylight and lamps: beyond, a pixel tells of paint, not light
 FAR = 1.2  # EV along that line
 DOUBT = 0.05  # of the pixels: as many count as neutral beforehand
 
-# (part, limit) of each difference that is taken over.
-EXPOSURE = (0.55, 0.65)  # EV
-WARMTH = (0.5, 0.25)  # EV of red against blue
-TINT = (0.25, 0.05)  # EV of green against both: skin must never turn green
-CONTRAST = (0.3, 0.15)  # EV of the spread of coded luma
-BLACK = (0.5, 0.035)  # of coded values
-SATURATION = (0.4, 0.2)  # EV of the mean spread of R, G and B
-ACROSS = (0.25, 0.15)  # EV between left and right, and between top and bottom
+# The part of each difference that is taken over, up to its limit of `match.LIMITS`.
+PARTS = match.Difference(0.55, 0.5, 0.25, 0.3, 0.5, 0.4)
+ACROSS = (0.25, 0.15)  # part and limit, EV, between left and right, and between top and bottom
 
 # RMS of coded values by which the network would change the person: below the one it errs as much,
 # from the other on it is right. Of photos it was trained on, 7 % are made worse so.
@@ -102,7 +96,7 @@ def probe(rgb: np.ndarray, weight: np.ndarray | None = None) -> Probe:
     colour = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     right, top = _sides(bright, weight)
     return Probe(
-        exposure=math.log2(np.average(bright, weights=weight) + DARK),
+        exposure=math.log2(np.average(bright, weights=weight) + match.DARK),
         warmth=warmth,
         tint=tint,
         spread=math.log2(high - low + 0.1),
@@ -177,13 +171,17 @@ def relit(rgb: np.ndarray, light: Light) -> np.ndarray:
 
 def estimate(old: Probe, new: Probe, strength: float = 1.0) -> Light:
     """What turns a person from the light of ``old`` to that of ``new``; strength 0-1."""
+    apart = match.Difference(
+        exposure=new.exposure - old.exposure,
+        warmth=new.warmth - old.warmth,
+        tint=new.tint - old.tint,
+        contrast=new.spread - old.spread,
+        black=new.black - old.black,
+        saturation=new.saturation - old.saturation,
+    )
+    taken = match.Difference(*map(bend, apart, PARTS, match.LIMITS))
     light = Light(
-        exposure=bend(new.exposure - old.exposure, *EXPOSURE),
-        warmth=bend(new.warmth - old.warmth, *WARMTH),
-        tint=bend(new.tint - old.tint, *TINT),
-        contrast=bend(new.spread - old.spread, *CONTRAST),
-        black=bend(new.black - old.black, *BLACK),
-        saturation=bend(new.saturation - old.saturation, *SATURATION),
+        **taken._asdict(),
         right=bend(new.right, *ACROSS),
         top=bend(new.top, *ACROSS),
         wrap=WRAP,
@@ -248,7 +246,7 @@ def _white(linear: np.ndarray, bright: np.ndarray, weight: np.ndarray) -> tuple[
     Those lights lie near one line: red against blue, green in between. Pixels off the line are
     paint or leaves and hardly count, nor do dark ones, nor clipped ones.
     """
-    red, green, blue = (np.log2(linear[..., c] + DARK) for c in range(3))
+    red, green, blue = (np.log2(linear[..., c] + match.DARK) for c in range(3))
     warmth, tint = red - blue, green - (red + blue) / 2
     odd = (tint / NEAR_GREY) ** 2 + (warmth / FAR) ** 2
     weight = weight * np.sqrt(bright) * (linear < 0.98).all(axis=2)

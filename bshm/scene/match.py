@@ -26,20 +26,20 @@ MEANS = 7  # numbers beside the histograms
 STATISTICS = sum(bins for bins, _, _ in BINS) + MEANS
 DARK = 0.004  # of linear light: below, noise
 
-# The most that is taken over: EV of exposure, of warmth, of tint (skin must never turn green),
-# log2 of contrast, black of coded values, log2 of saturation.
-LIMITS = np.array([0.65, 0.25, 0.05, 0.15, 0.035, 0.2], np.float32)
-
 
 class Difference(NamedTuple):
-    """Of the person's light to the scene's, as `light.Light` has them."""
+    """Of the person's light to the scene's."""
 
-    exposure: float = 0.0
-    warmth: float = 0.0
-    tint: float = 0.0
-    contrast: float = 0.0
-    black: float = 0.0
-    saturation: float = 0.0
+    exposure: float = 0.0  # EV
+    warmth: float = 0.0  # EV of red against blue
+    tint: float = 0.0  # EV of green against both
+    contrast: float = 0.0  # EV of the spread of coded luma
+    black: float = 0.0  # of coded values
+    saturation: float = 0.0  # EV of the mean spread of R, G and B
+
+
+# The most that is taken over. Skin must never turn green.
+LIMITS = Difference(0.65, 0.25, 0.05, 0.15, 0.035, 0.2)
 
 
 def statistics(pixels: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ def difference(old: np.ndarray, new: np.ndarray, person: np.ndarray) -> Differen
     for layer in ("1", "2"):
         seen = np.maximum(net["weight" + layer] @ seen + net["bias" + layer], 0)
     told = net["weight3"] @ seen + net["bias3"]
-    return Difference(*(float(value) for value in LIMITS * np.tanh(told)))
+    return Difference(*(float(value) for value in np.array(LIMITS, np.float32) * np.tanh(told)))
 
 
 @lru_cache(maxsize=1)

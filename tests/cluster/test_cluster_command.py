@@ -45,8 +45,8 @@ def test_flags_make_a_plan_that_means_the_same_elsewhere(scene):
 
     parser = cluster._parser()
     args = cut_flags.parse(parser, [*map(str, PORTRAITS), "-d", "out", *scene])
-    recipes = scene_flags.read_recipes(args, parser, form.recipe(args, parser))
-    plan = cluster._plan(args, recipes, Pool(1, 1, 0))
+    recipes, backgrounds = scene_flags.read_recipes(args, parser, form.recipe(args, parser))
+    plan = cluster._plan(args, recipes, backgrounds, Pool(1, 1, 0))
     sent = pickle.loads(pickle.dumps(plan))
     [shard] = plan.shards()
     states = [plan.state(job, plan.recipe(place)) for place, job in enumerate(shard.jobs)]

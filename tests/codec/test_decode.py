@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from bshm.codec.decode import STRIPE_PIXELS, decode
+from bshm.codec.decode import decode
 from bshm.errors import InputError
+from bshm.planes import STRIPE
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
@@ -253,7 +254,7 @@ def test_deep_grey_is_converted_without_a_second_whole_picture(kind):
     finally:
         tracemalloc.stop()
     assert photo.rgb[9, 9, 0] == (128 if kind == "uint16" else 1)
-    assert peak < photo.rgb.nbytes + 10 * STRIPE_PIXELS * values.itemsize
+    assert peak < photo.rgb.nbytes + 10 * STRIPE * values.itemsize
 
 
 def test_other_depths_of_tiff():

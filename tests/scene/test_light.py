@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from bshm.scene import compose, light, tones
+from bshm.scene import compose, light, match, tones
 from bshm.scene.light import Light, Probe
 
 SKIN = [  # sRGB, from very light to very dark, warm and cool
@@ -56,7 +56,7 @@ def test_darker_warmer_and_cooler_scenes_are_followed():
 def test_leaves_are_no_light():
     leaves = _scene((0.25, 0.6, 0.1))
     found = light.estimate(light.probe(_scene((0.6, 0.6, 0.6))), light.probe(leaves))
-    assert abs(found.tint) <= light.TINT[1] / 2
+    assert abs(found.tint) <= match.LIMITS.tint / 2
 
 
 def _probes():
@@ -84,9 +84,7 @@ def test_skin_stays_skin_in_any_light():
 
 @pytest.mark.parametrize("value", [-3.0, -0.4, 0.4, 3.0])
 def test_tones_keep_their_order_under_any_light(value):
-    found = Light(*(light.bend(value, 1, limit) for _, limit in (
-        light.EXPOSURE, light.WARMTH, light.TINT, light.CONTRAST, light.BLACK, light.SATURATION
-    )))  # fmt: skip
+    found = Light(*(light.bend(value, 1, limit) for limit in match.LIMITS))
     table = light.table(found)
     assert (np.diff(table, axis=0) > 0).all()
     assert table.min() > -12 and table.max() < 255.01

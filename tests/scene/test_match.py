@@ -39,7 +39,7 @@ def test_statistics_of_a_flat_colour_and_of_a_ramp():
 def test_skin_stays_skin_whatever_the_network_says():
     """At all corners of its limits."""
     for corner in itertools.product((-1, 1), repeat=len(match.LIMITS)):
-        found = Light(*(float(value) for value in match.LIMITS * corner))
+        found = Light(*(float(value) for value in np.array(match.LIMITS) * corner))
         for colour in SKIN:
             red, green, blue = lit(colour, found)
             assert red >= green >= blue - 0.5, (colour, corner)
@@ -54,7 +54,7 @@ def test_it_keeps_its_limits_on_anything():
     seen += [match.statistics(np.full((9, 3), value, np.uint8)) for value in (0, 255)]
     for triple in itertools.islice(itertools.permutations(seen, 3), 0, None, 997):
         found = match.difference(*triple)
-        assert (np.abs(found) <= match.LIMITS + 1e-6).all()
+        assert (np.abs(found) <= np.array(match.LIMITS) + 1e-6).all()
 
 
 @pytest.mark.parametrize("name", ["1.png", "2.png"])

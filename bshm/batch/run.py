@@ -56,7 +56,7 @@ class Result:
     coverage: share of the result that is covered, 0-1, where the job is done
     box: the smallest window in it that holds all that shows; None where nobody was found
     grown: pixels by which the result is larger, for a shadow: left, top, right, bottom
-    lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
+    unmet: wishes of a scene that this photo does not allow, as `Composite` names them
     head: of an ID photo, where the head is in it
     error: why it failed, else None; its text names the photo or the file that could not be written
     timings: milliseconds by stage
@@ -71,7 +71,7 @@ class Result:
     coverage: float = 0.0
     box: Box | None = None
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
-    lacks_ground: bool = False
+    unmet: tuple[str, ...] = ()
     head: Head | None = None
     error: BshmError | None = None
     timings: Timings = field(default_factory=dict)
@@ -267,7 +267,7 @@ class _Task:
             cutout.coverage if box else 0.0,
             box,
             cutout.grown if isinstance(cutout, Composite) else (0, 0, 0, 0),
-            isinstance(cutout, Composite) and cutout.lacks_ground,
+            cutout.unmet if isinstance(cutout, Composite) else (),
             cutout.head if isinstance(cutout, Composite) else None,
             timings=self.timings,
         )

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from bshm.batch.run import Result
 
 VISIBLE_LINES = 20  # lines of a terminal that are surely in sight
+UNMET = {  # why a wish of a scene is not met
+    "shadow": "nobody stands in the frame, so no shadow falls; drop and auto need no ground",
+    "position": "cut off by an edge of the photo, people stay there, and --position moves nobody",
+}
 
 
 class Report:
@@ -49,11 +53,9 @@ class Report:
         if _is_empty(result) and (self.args.fail_empty or not self.args.quiet):
             name = result.job.source.name
             terminal.say("%s: nobody was found, the cutout is empty" % name)
-        elif result.lacks_ground and not self.args.quiet:
-            told = (
-                "%s: nobody stands in the frame, so no shadow falls; drop and auto need no ground"
-            )
-            terminal.say(told % result.job.source.name)
+        elif not self.args.quiet:
+            for wish in result.unmet:
+                terminal.say("%s: %s" % (result.job.source.name, UNMET[wish]))
         if self.args.json:
             terminal.print_text(json.dumps(record(result)))
         elif result.status.value == "done" and result.job.output is not None:
@@ -110,6 +112,8 @@ def record(result: Result) -> dict[str, Any]:
         record["box"] = result.box and result.box._asdict()
     if any(result.grown):
         record["grown"] = list(result.grown)
+    if result.unmet:
+        record["unmet"] = list(result.unmet)
     if result.head:
         record["head"] = {name: _rounded(value) for name, value in result.head._asdict().items()}
     if result.error:

@@ -237,7 +237,8 @@ class Composite(Cutout):
     people: the people's matte in it, uint8 ``[H, W]``
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
     shown: on nothing, the window that holds people and shadow; None where no shadow falls
-    lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
+    unmet: wishes that this photo does not allow: ``shadow`` on the ground, where nobody stands in
+        the frame, and ``position``, where an edge of the frame cuts people off
     head: of an ID photo, where the head is in it; None on a sheet of several
     trim: where it lies in the photo, if it was trimmed; a shadow may leave the photo
     """
@@ -245,7 +246,7 @@ class Composite(Cutout):
     people: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
     shown: Box | None = None
-    lacks_ground: bool = False
+    unmet: tuple[str, ...] = ()
     head: Head | None = None
 
     @property

@@ -50,7 +50,7 @@ def put(
         people=made.matte,
         grown=made.grown,
         shown=made.shown,
-        lacks_ground=made.lacks_ground,
+        unmet=made.unmet,
     )
 
 

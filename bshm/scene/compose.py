@@ -104,14 +104,15 @@ class Canvas(NamedTuple):
     matte: the people in it, uint8 ``[H, W]``
     grown: pixels by which the frame is larger than the photo's: left, top, right, bottom
     shown: on nothing, the window that holds people and shadow; None where no shadow falls
-    lacks_ground: whether no shadow falls because nobody stands in the frame, though one was wanted
+    unmet: wishes that this photo does not allow: ``shadow`` on the ground, where nobody stands in
+        the frame, and ``position``, where an edge of the frame cuts people off
     """
 
     pixels: np.ndarray
     matte: np.ndarray
     grown: tuple[int, int, int, int] = (0, 0, 0, 0)
     shown: Box | None = None
-    lacks_ground: bool = False
+    unmet: tuple[str, ...] = ()
 
 
 def compose(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, colours: np.ndarray) -> Canvas:
@@ -122,8 +123,12 @@ def compose(scene: Scene, rgb: np.ndarray, alpha: np.ndarray, colours: np.ndarra
     """
     behind = paint(scene, rgb, alpha)
     setting = estimate(scene, rgb, alpha, behind)
-    lacks_ground = shadow.lacks_ground(scene.shadow, setting.shadow)
-    return apply(setting, alpha, colours, behind)._replace(lacks_ground=lacks_ground)
+    unmet = []
+    if shadow.lacks_ground(scene.shadow, setting.shadow):
+        unmet.append("shadow")
+    if place.is_held(alpha, scene.position):
+        unmet.append("position")
+    return apply(setting, alpha, colours, behind)._replace(unmet=tuple(unmet))
 
 
 def paint(scene: Scene, rgb: np.ndarray, alpha: np.ndarray) -> Picture | None:

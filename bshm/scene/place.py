@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from bshm import planes
+from bshm.pictures import Box
 from bshm.scene import shares
 
 SIDES = {"left": 0.0, "center": 0.5, "right": 1.0}
@@ -68,28 +69,51 @@ def estimate(alpha: np.ndarray, position: tuple[float | None, float | None], sca
     """
     if position == (None, None) and scale == 1:
         return Place()
-    height, width = alpha.shape
-    people = planes.box(cv2.inRange(alpha, 0.5, 2.0))
+    people = _people(alpha)
     if people is None:
         return Place()
+    height, width = alpha.shape
     middle, feet = (people.left + people.right) / 2, float(people.bottom)
-    across, down = position
-    if feet >= height - 1:
-        down = None
-    x = _along(people.left, people.right, width, across, scale, middle)
-    y = _along(people.top, people.bottom, height, down, scale, feet)
+    (across, down), (x_edge, y_edge) = position, _edges(people, alpha.shape)
+    x = _along(people.left, people.right, width, across, scale, middle, x_edge)
+    y = _along(people.top, people.bottom, height, down, scale, feet, y_edge)
     return Place(scale, x, y)
 
 
+def is_held(alpha: np.ndarray, position: tuple[float | None, float | None]) -> bool:
+    """Whether who was asked to stand somewhere stays at an edge of the frame that cuts them off."""
+    people = _people(alpha)
+    if people is None:
+        return False
+    edges = _edges(people, alpha.shape)
+    return any(None not in (asked, edge) and asked != edge for asked, edge in zip(position, edges))
+
+
+def _people(alpha: np.ndarray) -> Box | None:
+    return planes.box(cv2.inRange(alpha, 0.5, 2.0))
+
+
+def _edges(people: Box, size: tuple[int, ...]) -> tuple[float | None, float | None]:
+    """The edges that cut people off, across and down: 0 at the left or top, 1 at the other side,
+    None where neither does. Both sides are as good as none; without feet nobody is at the top."""
+    height, width = size
+    left, right = people.left <= 1, people.right >= width - 1
+    top, bottom = people.top <= 1, people.bottom >= height - 1
+    return None if left == right else float(right), float(bottom) if top or bottom else None
+
+
 def _along(
-    first: int, last: int, size: int, position: float | None, scale: float, anchor: float
+    first: int,
+    last: int,
+    size: int,
+    position: float | None,
+    scale: float,
+    anchor: float,
+    edge: float | None,
 ) -> float:
     """Shift along one side, after scaling."""
-    at_start, at_end = first <= 1, last >= size - 1
-    if at_end and not at_start:
-        return size * (1 - scale)
-    if at_start and not at_end:
-        return 0.0
+    if edge is not None:
+        return edge * size * (1 - scale)
     if position is not None:
         return (size - (last - first) * scale) * position - first * scale
     return anchor * (1 - scale)

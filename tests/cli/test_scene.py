@@ -56,6 +56,18 @@ def test_a_picture_lights_the_person_unless_told_otherwise(tmp_path, cutout, bea
     assert lit[solid].mean() < unlit[solid].mean() - 8
 
 
+def test_wishes_that_a_photo_does_not_allow_are_said(tmp_path):
+    """The lower edge cuts her legs off, and the left one a sleeve."""
+    wishes = ("--background", "white", "--shadow", "cast", "--position", "right")
+    done = bshm("-i", PORTRAITS[0], "-o", tmp_path / "made.png", *wishes, "--json")
+    said = [line.split(": ")[-1] for line in lines(done.stderr)]
+    assert said[1:] == [
+        "nobody stands in the frame, so no shadow falls; drop and auto need no ground",
+        "cut off by an edge of the photo, people stay there, and --position moves nobody",
+    ]
+    assert json.loads(done.stdout)["unmet"] == ["shadow", "position"]
+
+
 def test_one_command_does_many_with_one_scene_and_knows_them_again(tmp_path, beach):
     flags = ("-i", *PORTRAITS, "-d", tmp_path, "--background", beach, "--skip-existing", "--json")
     first = [json.loads(line) for line in lines(bshm(*flags).stdout)]

@@ -62,6 +62,24 @@ def test_nobody_who_is_cut_off_by_the_frame_floats():
     assert _placed(_matte((40, 90), (140, 200)), "left", 0.5)[2:] == (170, 200)
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "position", "held"),
+    [
+        ((40, 90), (80, 120), "left,top", False),  # whole
+        ((40, 90), (0, 60), "right", True),
+        ((40, 90), (0, 60), "left", False),
+        ((40, 90), (0, 60), "original,top", False),
+        ((40, 100), (80, 120), "left", False),
+        ((40, 100), (80, 120), "left,center", True),
+        ((0, 100), (80, 120), "left,bottom", False),
+        ((0, 60), (80, 120), "original,bottom", True),
+        ((40, 90), (0, 200), "right", False),
+    ],
+)
+def test_it_is_known_whom_an_edge_holds(rows, columns, position, held):
+    assert place.is_held(_matte(rows, columns), place.parse(position)) is held
+
+
 def test_who_is_cut_off_at_both_sides_goes_to_the_one_that_is_asked_for():
     wide = _matte((40, 100), (0, 200))
     assert _placed(wide, scale=0.6) == (64, 100, 40, 160)

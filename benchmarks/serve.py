@@ -126,7 +126,9 @@ def measure_folder(photo: bytes) -> float:
                 (folder / ("%d.jpg" % number)).write_bytes(photo)
             begin, before = time.perf_counter(), os.times()
             command = [*COMMAND, "-i", str(folder), "-d", str(folder / "out")]
-            subprocess.run(command, check=True, stdout=-3, stderr=-3)
+            subprocess.run(
+                command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             took[count] = time.perf_counter() - begin
             worked[count] = sum(os.times()[2:4]) - sum(before[2:4])
     rate = (LARGE - SMALL) / (took[LARGE] - took[SMALL])

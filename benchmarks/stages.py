@@ -25,7 +25,7 @@ def main(photo: Path) -> None:
     runs = []
     for _ in range(PROCESSES):
         command = [sys.executable, __file__, str(photo), "once"]
-        done = subprocess.run(command, env=environment, stdout=-1, check=True)
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
         runs.append(json.loads(done.stdout))
     first, again = (
         {step: min(run[n][step] for run in runs) for step in runs[0][n]} for n in (0, 1)

@@ -127,7 +127,9 @@ class Trials:
             (home / ("out." + ending)).parent.mkdir(parents=True)
             begun = time.monotonic()
             subprocess.run(
-                self.command(home / ("out." + ending), background), check=True, stdout=-3
+                self.command(home / ("out." + ending), background),
+                check=True,
+                stdout=subprocess.DEVNULL,
             )
             self.whole[ending, background] = contents(home), time.monotonic() - begun
         return self.whole[ending, background]
@@ -142,7 +144,9 @@ class Trials:
         for _ in range(self.chance.randint(1, DISTURBED)):
             disturb = self.chance.choice((self._kill, self._fill))
             disturb(self.command(output, background), seconds, max(map(len, expected.values())))
-        done = subprocess.run(self.command(output, background), stdout=-3, stderr=-1)
+        done = subprocess.run(
+            self.command(output, background), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         same = done.returncode == 0 and contents(home) == expected
         if not same:
             print("trial %d: %s, %s: %r" % (number, ending, background, done.stderr[-300:]))
@@ -150,7 +154,7 @@ class Trials:
         return same
 
     def _kill(self, command: list[str], seconds: float, size: int) -> None:
-        process = subprocess.Popen(command, stdout=-3, stderr=-3)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.wait(self.chance.uniform(0.1, 1.0) * seconds)
         except subprocess.TimeoutExpired:
@@ -160,7 +164,9 @@ class Trials:
 
     def _fill(self, command: list[str], seconds: float, size: int) -> None:
         room = self.chance.randint(200, size)
-        done = subprocess.run(command, stdout=-3, stderr=-1, preexec_fn=_limit(room))
+        done = subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_limit(room)
+        )
         self.full += done.returncode != 0
         if done.returncode not in (0, 1) or b"Traceback" in done.stderr:
             print("a full disk ends with %d: %r" % (done.returncode, done.stderr[-300:]))

@@ -71,7 +71,7 @@ def write(path: Path, frames: Iterator[np.ndarray], size: tuple[int, int], rate:
 def run(command: list[str]) -> tuple[float, float, float]:
     """Of a process: seconds, seconds of processor time, MiB."""
     begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=-3)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit("%s ended with %d" % (" ".join(command), status))

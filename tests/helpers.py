@@ -22,7 +22,7 @@ PORTRAITS = [ROOT / "image-matting" / "1.png", ROOT / "image-matting" / "2.png"]
 def bshm(*arguments, cwd=ROOT, code=0, **options):
     """Run the command to its end; its streams are bytes, for stdout may be a picture."""
     command = [*COMMAND, *map(str, arguments)]
-    done = subprocess.run(command, cwd=str(cwd), stdout=-1, stderr=-1, timeout=120, **options)
+    done = subprocess.run(command, cwd=str(cwd), capture_output=True, timeout=120, **options)
     assert done.returncode == code, done.stderr.decode()
     assert b"Traceback" not in done.stderr
     return done

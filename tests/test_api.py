@@ -55,7 +55,7 @@ def expected(matting, photo):
 def run_python(program, *arguments):
     """What a program prints, in a process of its own, with the small weights."""
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    done = subprocess.run(command, cwd=str(ROOT), stdout=-1, stderr=-1, timeout=120)
+    done = subprocess.run(command, cwd=str(ROOT), capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().split()
 

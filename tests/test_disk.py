@@ -82,7 +82,7 @@ def mounted(tmp_path):
         point.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)]
         try:
-            subprocess.run(command, check=True, stdout=-1, stderr=-1)
+            subprocess.run(command, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
             pytest.skip("a tmpfs cannot be mounted here")
         points.append(point)

@@ -27,7 +27,9 @@ def test_an_environment_of_another_python_is_made_anew(tmp_path, asked, made):
     python(tmp_path / ".venv" / "bin" / "python", "3.8.8")
     (tmp_path / ".venv" / "installed").touch()
     flags = ["PYTHON=" + python(tmp_path / "python", asked)] if asked else []
-    done = subprocess.run(["make", "-n", "demo", *flags], cwd=str(tmp_path), stdout=-1, check=True)
+    done = subprocess.run(
+        ["make", "-n", "demo", *flags], cwd=str(tmp_path), stdout=subprocess.PIPE, check=True
+    )
     said = done.stdout.decode()
     assert ("-m venv --clear .venv" in said) is made
     assert "inference_bshm.py" in said

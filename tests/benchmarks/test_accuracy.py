@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "accuracy.py"
 
 def accuracy(*arguments, code=0):
     command = [sys.executable, SCRIPT, *arguments]
-    done = subprocess.run(list(map(str, command)), stdout=-1, stderr=-1, timeout=120)
+    done = subprocess.run(list(map(str, command)), capture_output=True, timeout=120)
     assert done.returncode == code, done.stderr.decode()
     return done
 

@@ -57,8 +57,8 @@ def test_who_names_no_photo_hears_of_stdin_and_of_two_dashes(tmp_path, small, co
     asked = [sys.executable, "-m", "bshm", *command]
     where = {"cwd": str(tmp_path), "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
     with open(str(small), "rb") as file:
-        piped = subprocess.run(asked, stdin=file, stderr=-1, **where)
-    for done in (piped, subprocess.run([*asked, "-dash.jpg"], stderr=-1, **where)):
+        piped = subprocess.run(asked, stdin=file, stderr=subprocess.PIPE, **where)
+    for done in (piped, subprocess.run([*asked, "-dash.jpg"], stderr=subprocess.PIPE, **where)):
         told = lines(done.stderr)[-1]
         assert done.returncode == 2 and "which photo?" in told
         assert "- for stdin" in told and "-- -name.jpg" in told
@@ -191,7 +191,7 @@ def test_a_file_that_the_shell_put_on_stdin_is_not_overwritten(small):
     photo.write_bytes(small.read_bytes())
     with open(str(photo), "rb") as file:
         command = [sys.executable, str(SCRIPT), "-i", "-", "-o", str(photo)]
-        done = subprocess.run(command, stdin=file, stderr=-1, timeout=60)
+        done = subprocess.run(command, stdin=file, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1 and b"would overwrite an input" in done.stderr
     assert photo.read_bytes() == small.read_bytes()
 
@@ -423,7 +423,9 @@ def test_missing_weights_and_devices_are_named(tmp_path, small):
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["help", "info"]])
 def test_help_that_is_not_written_is_an_error(arguments):
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, str(SCRIPT), *arguments], stdout=full, stderr=-1)
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), *arguments], stdout=full, stderr=subprocess.PIPE
+        )
     assert done.returncode == 1
     assert done.stderr == b"bshm: stdout: cannot be written: No space left on device\n"
 
@@ -432,7 +434,7 @@ def test_help_that_is_not_written_is_an_error(arguments):
 def test_full_disk_behind_stdout_is_an_error(small):
     with open("/dev/full", "wb") as full:
         command = [sys.executable, str(SCRIPT), "-q", "-i", str(small), "-o", "-"]
-        done = subprocess.run(command, stdout=full, stderr=-1, timeout=60)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 1
     assert b"No space left" in done.stderr and b"Traceback" not in done.stderr
 
@@ -443,7 +445,7 @@ def test_closed_stdout_does_not_stop_the_work(tmp_path, small):
     command = [sys.executable, str(SCRIPT), "-i", str(small.parent), "-d", str(tmp_path / "out")]
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(command, stdout=writer, stderr=-1, timeout=60)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60)
     os.close(writer)
     assert done.returncode == 0, done.stderr.decode()
     assert b"Traceback" not in done.stderr
@@ -476,7 +478,9 @@ def test_help_and_import_load_nothing_heavy():
         "    main(['--help'])\n"
         "print([name for name in %r if name in sys.modules])" % heavy
     )
-    said = subprocess.run([sys.executable, "-c", program], cwd=str(ROOT), stdout=-1, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=str(ROOT), stdout=subprocess.PIPE, check=True
+    )
     assert b"usage: bshm " in said.stdout and lines(said.stdout)[-1] == "[]"
 
 

@@ -43,7 +43,11 @@ class Waiting:
         reader, self.pipe = os.pipe()
         command = [*COMMAND, "-i", *before, "/dev/fd/%d" % reader, *after, *arguments]
         self.process = subprocess.Popen(
-            list(map(str, command)), stdout=-1, stderr=-1, pass_fds=[reader], **options
+            list(map(str, command)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=[reader],
+            **options,
         )
         os.close(reader)
         self.done = [self.process.stdout.readline() for _ in before]
@@ -97,7 +101,7 @@ def mounted(folder, options):
     """A tmpfs on a folder; skips where only root may mount one."""
     folder.mkdir(exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, stderr=-1).returncode:
+    if shutil.which("mount") is None or subprocess.run(command, stderr=subprocess.PIPE).returncode:
         pytest.skip("may not mount a file system here")
     try:
         yield
@@ -179,7 +183,9 @@ def test_stdout_that_takes_a_part_only_is_an_error(tmp_path, photos, unbuffered)
     with open(str(tmp_path / "cutout.png"), "wb") as out:
         command = [*COMMAND, "-q", "-i", str(photo), "-o", "-"]
         environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
-        done = subprocess.run(command, stdout=out, stderr=-1, env=environment, preexec_fn=limit)
+        done = subprocess.run(
+            command, stdout=out, stderr=subprocess.PIPE, env=environment, preexec_fn=limit
+        )
     assert done.returncode == 1 and b"stdout: cannot be written: " in done.stderr
 
 
@@ -222,7 +228,7 @@ def test_forbidden_folders_and_photos_are_named(tmp_path, photos):
 
     def said(named, folder):
         command = [*as_anybody, *COMMAND, "-i", str(named), "-d", str(folder)]
-        done = subprocess.run(command, stderr=-1, timeout=120)
+        done = subprocess.run(command, stderr=subprocess.PIPE, timeout=120)
         assert done.returncode == 1 and b"Traceback" not in done.stderr
         return done.stderr.decode()
 
@@ -312,7 +318,7 @@ def killed_while_writing(folder, out):
         "sys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", program, "-i", str(folder), "-d", str(out)]
-    done = subprocess.run(command, cwd=str(ROOT), stdout=-1, stderr=-1, timeout=120)
+    done = subprocess.run(command, cwd=str(ROOT), capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
@@ -342,7 +348,9 @@ def test_a_file_that_another_run_is_writing_is_left_alone(tmp_path, photos):
     )
     out = tmp_path / "out"
     command = [sys.executable, "-c", program, str(out / "x.png")]
-    with subprocess.Popen(command, cwd=str(ROOT), stdin=-1, stdout=-1) as writer:
+    with subprocess.Popen(
+        command, cwd=str(ROOT), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
         assert writer.stdout.readline() == b"written\n"
         bshm("-i", photo, "-d", out)
         assert len(os.listdir(str(out))) == 2
@@ -386,7 +394,9 @@ def test_a_signal_interrupts_only_where_it_is_looked_for(sent):
 def run_program(*program, stdout=subprocess.PIPE):
     """The command in a program of its own, which may change parts of it."""
     command = [sys.executable, "-c", "\n".join(program)]
-    return subprocess.run(command, cwd=str(ROOT), stdout=stdout, stderr=-1, timeout=120)
+    return subprocess.run(
+        command, cwd=str(ROOT), stdout=stdout, stderr=subprocess.PIPE, timeout=120
+    )
 
 
 def test_a_second_signal_ends_the_run_at_once():
@@ -486,7 +496,7 @@ def test_nobody_listening_to_messages_does_not_stop_the_work(tmp_path, photos):
     reader, writer = os.pipe()
     os.close(reader)
     command = [*COMMAND, "-i", str(tmp_path / "in"), "-d", str(tmp_path / "out")]
-    done = subprocess.run(command, stdout=-1, stderr=writer, timeout=120)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, timeout=120)
     os.close(writer)
     assert done.returncode == 0 and len(lines(done.stdout)) == 2
     assert_whole(tmp_path / "out", "p00", "p01")

@@ -37,7 +37,7 @@ def python(
     (folder / (broken + ".py")).write_text(fault % LINKER, "utf-8")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, cwd=str(folder), stdout=-1, stderr=-1)
+    return subprocess.run(command, env=environment, cwd=str(folder), capture_output=True)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_ctrl_c_while_the_program_starts_is_one_line(tmp_path, start, module, th
     (tmp_path / (module + ".py")).write_text(INTERRUPTED % then, "utf-8")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     command = [sys.executable, *start, "-i", PHOTO, "-d", str(tmp_path)]
-    done = subprocess.run(command, env=environment, stdout=-1, stderr=-1, timeout=50)
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=50)
     assert (done.returncode, done.stderr) == (130, b"bshm: interrupted\n")
 
 
@@ -131,7 +131,7 @@ def test_a_fault_of_our_own_is_one_line_and_with_v_its_traceback(tmp_path, flags
     Image.open(PHOTO).resize((1500, 1500)).save(large)
     out = str(tmp_path / "out")
     command = [sys.executable, "-c", PATCHED, *flags, "-i", str(large), "-d", out]
-    done = subprocess.run(command, cwd=str(ROOT), stdout=-1, stderr=-1)
+    done = subprocess.run(command, cwd=str(ROOT), capture_output=True)
     said = done.stderr.decode()
     assert done.returncode == 1
     assert "large.png: cannot be matted (IndexError: index 3 is out of bounds)\n" in said
@@ -144,7 +144,7 @@ def test_a_broken_module_of_our_own_is_no_missing_package(tmp_path):
     broken.write_text("(\n" + broken.read_text("utf-8"), "utf-8")
     command = [sys.executable, "-m", "bshm", "-i", PHOTO]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, cwd=str(tmp_path), env=environment, stdout=-1, stderr=-1)
+    done = subprocess.run(command, cwd=str(tmp_path), env=environment, capture_output=True)
     said = done.stderr.decode()
     assert done.returncode == 1 and "SyntaxError" in said and "outputs.py" in said
     assert "install it again" not in said

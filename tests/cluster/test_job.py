@@ -191,7 +191,12 @@ def test_a_driver_is_killed_and_started_again(two_nodes, bucket, stored, held):
     stored(12)
     command = [sys.executable, "-m", "bshm", "cluster", "--address", two_nodes.address]
     command += ["s3://photos/in", held.url, "-d", "s3://photos/out", "--shard-size", "4"]
-    first = subprocess.Popen([*command, "--threads", "1"], cwd=str(ROOT), stdout=-3, stderr=-3)
+    first = subprocess.Popen(
+        [*command, "--threads", "1"],
+        cwd=str(ROOT),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     wait_for_stored(bucket, "bshm-report/*/*.parquet", 2)
     first.kill()
     first.wait()

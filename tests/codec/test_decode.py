@@ -435,7 +435,7 @@ def test_pixel_limit_is_checked_before_anything_is_allocated(pixels):
             os.environ, PYTHONPATH=os.pathsep.join(sys.path), PYTHONIOENCODING="utf8"
         )
         output = subprocess.run(
-            command, input=cases[name], stdout=-1, env=environment, check=True
+            command, input=cases[name], stdout=subprocess.PIPE, env=environment, check=True
         ).stdout.decode()
         message, grown = output.splitlines()
         assert "over the limit" in message

@@ -98,7 +98,7 @@ def test_threads_are_those_of_every_library():
         "print(cv2.getNumThreads())"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=str(ROOT), stdout=-1, check=True, timeout=120)
+    done = subprocess.run(command, cwd=str(ROOT), stdout=subprocess.PIPE, check=True, timeout=120)
     assert done.stdout.split() == [b"1"]
     with pytest.raises(ValueError, match="0 for all CPUs, got -1"):
         Matting(threads=-1)

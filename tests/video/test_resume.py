@@ -20,7 +20,7 @@ COUNT = 43  # frames: eight parts of five and one of three
 
 def start(*arguments):
     command = [sys.executable, "-m", "tests.video.make_film", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=str(ROOT), stdout=-1, text=True)
+    return subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, text=True)
 
 
 def files(folder):

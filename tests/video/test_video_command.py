@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_read_is_a_line(tmp_path, monkeypatch, clip, role)
 def test_a_terminal_is_sent_no_film(clip):
     master, terminal = os.openpty()
     command = [*COMMAND, "video", str(clip), "-o", "-"]
-    done = subprocess.run(command, stdout=terminal, stderr=-1, timeout=120)
+    done = subprocess.run(command, stdout=terminal, stderr=subprocess.PIPE, timeout=120)
     os.close(terminal)
     os.close(master)
     assert done.returncode == 2

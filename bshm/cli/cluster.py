@@ -25,6 +25,8 @@ PACKAGES = ("ray", "fsspec", "s3fs", "pyarrow")
 SHARERS = 8  # actors that share a GPU, if nothing is said: each takes some of its memory
 PATIENCE_S = 0.5  # seconds of one wait, after which signals are looked for
 
+USAGE = "bshm cluster PHOTO ... [-i PHOTO ...] [-d DIR] [--address A] [more flags]"
+
 DESCRIPTION = """\
 Cut people out of photos on a cluster of Ray: the flags, the files and the report of `bshm`, for
 millions of photos in an object store. Without --address it runs on this machine alone.
@@ -72,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = flags.parser(
         "cluster",
         DESCRIPTION,
-        parents=cut_flags.all_flags(threads="1, of each worker"),
+        parents=cut_flags.all_flags("1, of each worker", sample=None, single=False),
+        usage=USAGE,
         epilog=EPILOG,
     )
     add = parser.add_argument_group("cluster").add_argument

@@ -48,14 +48,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def all_flags(threads: str = flags.ALL_CPUS) -> list[argparse.ArgumentParser]:
+def all_flags(
+    threads: str = flags.ALL_CPUS, sample: str | None = SAMPLE, single: bool = True
+) -> list[argparse.ArgumentParser]:
     """Whatever ``bshm cut`` takes; the parents of the parsers that do the same.
 
-    threads: see `flags.model_flags`
+    threads: see `flags.model_flags`; sample: see `photo_flags`; single: see `result_flags`
     """
     return [
-        photo_flags(),
-        result_flags(),
+        photo_flags(sample, single),
+        result_flags(single),
         form.form_flags(),
         form.file_flags(),
         scene_flags.scene_flags(),
@@ -64,17 +66,21 @@ def all_flags(threads: str = flags.ALL_CPUS) -> list[argparse.ArgumentParser]:
     ]
 
 
-def photo_flags() -> argparse.ArgumentParser:
-    """Which photos; a parent of the parsers that take many."""
+def photo_flags(sample: str | None = None, stdin: bool = True) -> argparse.ArgumentParser:
+    """Which photos; a parent of the parsers that take many.
+
+    sample: what is taken where none is named, if anything is
+    stdin: whether one may come from there
+    """
+    forms = "photo, folder, quoted glob, http(s) URL, address in a store (s3://bucket/in), @FILE "
+    forms += "with a photo a line, or - for stdin" if stdin else "with a photo a line"
     parent = argparse.ArgumentParser(add_help=False)
     add = parent.add_argument_group("photos").add_argument
     add(
         "photos",
         nargs="*",
         metavar="PHOTO",
-        help="photo, folder, quoted glob, http(s) URL, address in a store (s3://bucket/in), @FILE "
-        "with a photo a line, or - for stdin; several are fine "
-        "(default: %s)" % SAMPLE,
+        help=forms + "; several are fine" + (" (default: %s)" % sample if sample else ""),
     )
     add("-i", "--input", nargs="+", action="append", metavar="PHOTO", help="the same, by a flag")
     add("--recursive", action="store_true", help="go into folders below a folder")
@@ -88,8 +94,11 @@ def photo_flags() -> argparse.ArgumentParser:
     return parent
 
 
-def result_flags() -> argparse.ArgumentParser:
-    """Where results go, and what is said of them; a parent of the same parsers."""
+def result_flags(single: bool = True) -> argparse.ArgumentParser:
+    """Where results go, and what is said of them; a parent of the same parsers.
+
+    single: whether the help tells of -o, for one photo
+    """
     parent = argparse.ArgumentParser(add_help=False)
     add = parent.add_argument_group("results").add_argument
     add(
@@ -104,7 +113,9 @@ def result_flags() -> argparse.ArgumentParser:
         "-o",
         "--output",
         metavar="FILE",
-        help="instead of -d: write the one cutout to FILE, or - for stdout",
+        help="instead of -d: write the one cutout to FILE, or - for stdout"
+        if single
+        else argparse.SUPPRESS,
     )
     add(
         "--skip-existing",

@@ -498,6 +498,22 @@ def test_every_command_has_its_help(name):
     assert COMMANDS[name] in shown("--help")
 
 
+@pytest.mark.parametrize(
+    ("command", "told", "untold"),
+    [
+        ("cut", ["(default: ./image-matting/1.png)", "- for stdin", "-o FILE"], []),
+        ("id", ["- for stdin", "-o FILE"], ["image-matting"]),
+        ("cluster", ["@FILE with a photo a line; several"], ["image-matting", "stdin", "-o FILE"]),
+    ],
+)
+def test_help_tells_of_what_a_command_takes(command, told, untold, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    help_text = " ".join(capsys.readouterr().out.split()).replace("image- matting", "image-matting")
+    assert [words in help_text for words in told] == [True] * len(told)
+    assert [words for words in untold if words in help_text] == []
+
+
 def test_help_has_signs_that_a_locale_lacks():
     bare = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     assert b"2inch         35 \\xd7 53" in bshm("id", "--help", env=bare).stdout

@@ -211,7 +211,7 @@ def _make_pngs(
             number = parts.frames + len(pts)
             kind = Cutout if picture.pixels.ndim == 2 else Composite
             data = kind(picture.pixels).encode("png", mark=own.FRAME)
-            disk.write_atomic(Path(pattern % number), data)
+            disk.write_atomic(own.frame_path(pattern, number), data)
             tell(number, film.expected)
         parts.add(Part(pts, last.duration), last.after)
     own.remove_frames(order.output, parts.frames)

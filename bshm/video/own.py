@@ -94,6 +94,12 @@ def remove_frames(output: str, last: int) -> None:
                 path.unlink()
 
 
+def frame_path(pattern: str, number: int) -> Path:
+    """Where a frame of a sequence is. A ``%`` in the folder's name stands for itself."""
+    folder, name = os.path.split(pattern)
+    return Path(folder, name % number)
+
+
 def _frames_at(pattern: str) -> Iterator[tuple[int, Path]]:
     """The files that are there under the names of a sequence, with their numbers."""
     folder, name = os.path.split(pattern)

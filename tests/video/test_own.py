@@ -58,6 +58,14 @@ def test_half_downloads_of_others_stay(tmp_path, ending):
     assert names(tmp_path) == ["in.mp4", output.name, half.name]
 
 
+@pytest.mark.parametrize("name", ["100%/", "50%done/", "%d/%03d.png", "%s/take1_%d%%.png"])
+def test_a_folder_may_have_any_name(tmp_path, name):
+    films.write(tmp_path / "in.mp4", 3)
+    films.make(tmp_path / "in.mp4", str(tmp_path / name), name="png")
+    folder = tmp_path / name.split("/")[0]
+    assert len(names(folder)) == 4 and names(tmp_path) == sorted([folder.name, "in.mp4"])
+
+
 @pytest.mark.parametrize("name", ["f", "f/take1_%03d%%.png"])
 def test_frames_of_others_stay(tmp_path, name):
     source, folder = tmp_path / "in.mp4", tmp_path / "f"

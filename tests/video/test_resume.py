@@ -97,6 +97,66 @@ def interrupted(source, output, after, **options):
         films.make(source, output, tell=stop, part_frames=5, **options)
 
 
+def remove(files):
+    for path in files:
+        path.unlink()
+
+
+def empty(files):
+    for path in files:
+        path.write_bytes(b"")
+
+
+def fill(files):
+    for path in files:
+        path.write_bytes(b"somebody's")
+
+
+@pytest.mark.parametrize("harm", [remove, empty, fill])
+@pytest.mark.parametrize("pattern", ["*.png", "00000[13].png"])
+def test_frames_that_are_no_longer_there_are_made_again(tmp_path, harm, pattern):
+    source, folder = tmp_path / "in.mp4", tmp_path / "f"
+    films.write(source, 12)
+    films.make(source, tmp_path / "whole" / "%06d.png")
+    interrupted(source, folder, 8, name="png")
+    harm(folder.glob(pattern))
+    options = {"part_frames": 5, "name": "png", "may_replace_foreign": True}
+    made = films.make(source, folder, **options)
+    assert (made.frames, made.resumed) == (12, 0)
+    assert files(folder) == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("harm", [remove, empty])
+@pytest.mark.parametrize("pattern", ["000001.mp4", "after-*"])
+def test_parts_that_are_no_longer_there_are_made_again(tmp_path, harm, pattern):
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    films.write(source, 12)
+    films.make(source, tmp_path / "whole.mp4", part_frames=5)
+    interrupted(source, output, 11)
+    (harmed,) = (tmp_path / ".out.mp4.bshm-parts").glob(pattern)
+    harm([harmed])
+    made = films.make(source, output, part_frames=5)
+    assert (made.frames, made.resumed) == (12, 0)
+    assert output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_part_that_is_damaged_is_named(tmp_path, ending, number, share):
+    source, output = tmp_path / "in.mp4", tmp_path / ("out." + ending)
+    films.write(source, 12)
+    interrupted(source, output, 11)
+    folder = tmp_path / (".%s.bshm-parts" % output.name)
+    (part,) = folder.glob("%06d.*" % number)
+    data = part.read_bytes()
+    part.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(OutputError) as caught:
+        films.make(source, output, part_frames=5)
+    assert (caught.value.code, caught.value.subject) == ("part_damaged", str(folder))
+    assert not output.exists()
+
+
 def test_parts_of_another_film_or_other_wishes_are_not_taken(tmp_path):
     source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
     films.write(source, 12)

@@ -16,7 +16,7 @@ from typing import Any, Iterator
 
 from bshm.batch.outputs import Output
 from bshm.batch.run import Result
-from bshm.cluster import parts, tars
+from bshm.cluster import parts
 from bshm.cluster.plan import Plan
 from bshm.cluster.worker import Worker
 from bshm.errors import BshmError, OutputError, lacks_memory, root_cause
@@ -52,7 +52,7 @@ def connect(address: str, cpus: int, verbose: bool) -> None:
         take_cpus()
         options.update(num_cpus=cpus, object_store_memory=STORE_BYTES, include_dashboard=False)
     try:
-        named = re.fullmatch(r"(.+):([0-9]{1,5})", address)
+        named = re.fullmatch(r"(?:ray://)?\[?([^\[\]/]+)\]?:([0-9]{1,5})", address)
         if named:  # Ray would try for minutes
             socket.create_connection((named.group(1), int(named.group(2))), CONNECT_S).close()
         ray.init(address, **options)
@@ -163,7 +163,7 @@ def tidy(plan: Plan, seen: set[str]) -> None:
     for key in there - seen:
         stale: list[Output] = [parts.part(plan.report, key)]
         if plan.tars:
-            stale.insert(0, plan.output / (key + tars.ENDING))
+            stale.insert(0, plan.tar(key))
         for place in stale:
             try:
                 parts.remove(place)

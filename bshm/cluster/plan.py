@@ -15,7 +15,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Iterable, Iterator, NamedTuple
 
-from bshm import __version__
+from bshm import __version__, disk
 from bshm.batch import outputs, sources, stores
 from bshm.batch.names import STEM
 from bshm.batch.outputs import Job, Output, OverwriteGuard
@@ -84,8 +84,16 @@ class Plan:
     @property
     def report(self) -> Output:
         """The folder of this job's report: the same for the same inputs and names of outputs."""
-        known = (self.inputs, self.recursive, self.name, self.both, self.tars, self.size)
-        return self.output / REPORT / _digest(repr(known))
+        return self.output / REPORT / self._job()
+
+    def tar(self, key: str) -> Output:
+        """The file of a shard's cutouts, which no other job's is called."""
+        return self.output / ("%s-%s.tar" % (self._job(), key))
+
+    def _job(self) -> str:
+        inputs = tuple(_placed(named, self.home) for named in self.inputs)
+        known = (inputs, self.recursive, self.name, self.both, self.tars, self.size)
+        return _digest(repr(known))
 
     def go_home(self) -> None:
         """Let relative paths mean what they do for whoever made the plan, where that is here."""
@@ -135,6 +143,13 @@ class Plan:
                 elif not named.startswith("@"):  # a list may name both
                     break
         return known
+
+
+def _placed(named: str, home: str) -> str:
+    """A name that means the same wherever it is read: a relative path from ``home`` on."""
+    if named.startswith("@"):
+        return "@" + _placed(named[1:], home)
+    return named if disk.scheme(named) else os.path.abspath(os.path.join(home, named))
 
 
 def _are_apart(named: str, folder: str) -> bool:

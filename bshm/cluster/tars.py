@@ -23,8 +23,6 @@ from bshm.batch.outputs import Job, Output, to_file
 from bshm.batch.run import Result, Status
 from bshm.batch.stores import StorePath
 
-ENDING = ".tar"
-
 
 class Sample(NamedTuple):
     """One photo of a tar file.

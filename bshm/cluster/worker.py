@@ -78,8 +78,7 @@ class Worker:
             samples = list(tars.samples(jobs, folder))
             local = [sample.local for sample in samples]
             made = self._run(local, recipes, apart, OverwriteGuard(local))
-            place = self.plan.output / (shard.key + tars.ENDING)
-            return tars.pack(place, zip(samples, made), folder)
+            return tars.pack(self.plan.tar(shard.key), zip(samples, made), folder)
 
     def _run(
         self, jobs: list[Job], recipes: list[Any], apart: bool, guard: OverwriteGuard

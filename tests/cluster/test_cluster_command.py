@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
+import re
 
 import pytest
 
@@ -64,12 +65,14 @@ def test_what_is_missing_is_named_in_one_line(monkeypatch):
     assert caught.value.code == "extra_missing" and "\n" not in str(caught.value)
 
 
-def test_no_cluster_there_is_one_line(tmp_path):
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "[::1]:1", "ray://127.0.0.1:1"])
+def test_no_cluster_there_is_one_line(address):
     pytest.importorskip("ray")
     from bshm.cluster.job import connect
 
-    with pytest.raises(BshmError, match=r"no cluster is at 127\.0\.0\.1:1") as caught:
-        connect("127.0.0.1:1", 1, False)
+    with pytest.raises(BshmError, match="no cluster is at " + re.escape(address)) as caught:
+        connect(address, 1, False)
+    assert "Name or service not known" not in str(caught.value)
     assert caught.value.code == "no_cluster" and "\n" not in str(caught.value)
 
 

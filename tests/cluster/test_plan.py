@@ -150,4 +150,17 @@ def test_a_state_is_of_the_photo_its_recipe_the_weights_and_the_output(tmp_path)
 def test_the_report_of_a_job_is_found_again_by_the_same_job():
     assert plan("a").report == plan("a", threads=2, sha256="1").report
     assert len({str(plan(*inputs).report) for inputs in ("a", "b", "ab")}) == 3
+    assert plan("a", home="/x").report == plan("/x/a", home="/y").report
+
+
+def test_names_alike_in_two_places_are_two_jobs():
+    for named in ("photos", "@names.txt"):
+        assert plan(named, home="/x").report != plan(named, home="/y").report
+    for address in ("s3://in/photos", "@s3://in/names.txt", "https://example.org/a.jpg"):
+        assert plan(address, home="/x").report == plan(address, home="/y").report
+
+
+def test_tar_files_of_two_jobs_never_have_one_name():
+    tars = {str(plan(named).tar(key)) for named in ("a", "b") for key in ("1", "2")}
+    assert len(tars) == 4 and all(Path(tar).parent == Path("out") for tar in tars)
     assert pickle.loads(pickle.dumps(plan("a"))) == plan("a")

@@ -145,7 +145,8 @@ def make(order: Order, matting: AlphaMatting, tell: Told = lambda done, expected
         if order.is_streamed:
             return _stream(order, film, matting, tell)
         form = LOSSLESS if order.form.rewrites else order.form
-        parts = Parts(_folder(order), _identity(order, matting), form.ending)
+        frames_at = "" if form.container else own.png_pattern(order.output)
+        parts = Parts(_folder(order), _identity(order, matting), form.ending, frames_at)
         try:
             resumed = parts.frames
             with _maker(order, matting, film) as maker:

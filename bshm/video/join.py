@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Iterator
 import av
 
 from bshm import disk
-from bshm.errors import OutputError
 from bshm.video import own, tracks
 from bshm.video.animations import Animation
 from bshm.video.encoder import open_output
@@ -39,12 +38,13 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> tuple[list[str],
     has_tracks = bool(film.tracks)
     film.close()
     output = disk.written_whole(Path(order.output), synced=True)
-    with output as file, av.open(str(parts.path(1))) as first:
+    with output as file:
         source = av.open(order.source) if has_tracks else None
         beside = tracks.of(source) if source else []
         options = _clock(order.form, film.time_base, beside)
         container = open_output(file, order.form.container, options)
-        stream = container.add_stream_from_template(first.streams.video[0])
+        with parts.opened(1) as first:
+            stream = container.add_stream_from_template(first.streams.video[0])
         stream.time_base = film.time_base
         if order.codec.pixels.startswith("yuva"):  # players look for it before they look for alpha
             stream.metadata["alpha_mode"] = "1"
@@ -88,7 +88,7 @@ def _pictures(time_base: Fraction, parts: Parts) -> Iterator[Any]:
         else:
             durations.append(part.last_duration)
         count = 0
-        with av.open(str(parts.path(number))) as container:
+        with parts.opened(number) as container:
             for packet in container.demux(container.streams.video[0]):
                 if not packet.size:
                     continue
@@ -99,11 +99,7 @@ def _pictures(time_base: Fraction, parts: Parts) -> Iterator[Any]:
                     yield packet
                 count += 1
         if count != len(part.pts):
-            raise OutputError(
-                "a part of it is damaged: remove the folder and begin again",
-                str(parts.folder),
-                "part_damaged",
-            )
+            raise parts.damaged()
 
 
 def _seconds(packet: Any) -> float:

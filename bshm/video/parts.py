@@ -10,12 +10,16 @@ import contextlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
+from zipfile import BadZipFile
 
+import av
 import numpy as np
 
 from bshm import disk
+from bshm.codec import marks
 from bshm.errors import OutputError
+from bshm.video import own
 from bshm.video.scenery import Mood
 from bshm.video.steady import State
 
@@ -41,12 +45,16 @@ class Parts:
     folder: is made
     identity: whatever decides what the parts look like; parts of another are thrown away
     ending: of their files' names
+    frames_at: the pattern of the frames' names, where each is a file of its own, not in the folder
 
     Raises OutputError: the folder cannot be written, or another run is at it.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any], ending: str) -> None:
+    def __init__(
+        self, folder: Path, identity: dict[str, Any], ending: str, frames_at: str = ""
+    ) -> None:
         self.folder, self.identity, self.ending = folder, identity, ending
+        self._frames_at = frames_at
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = open(str(folder / "lock"), "ab")  # noqa: SIM115 - until `close`
@@ -63,14 +71,24 @@ class Parts:
         self.parts = self._known()
 
     def _known(self) -> list[Part]:
+        """The parts of an earlier run; none where a file of them is gone, for all hang together."""
         try:
             known = json.loads((self.folder / "manifest.json").read_text("utf-8"))
             if known["identity"] != self.identity:
                 return []
             parts = [Part(*part) for part in known["parts"]]
-        except (OSError, ValueError, KeyError, TypeError):
+            self._after(parts)  # for its errors
+            return parts if self._are_there(parts) else []
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             return []
-        return parts
+
+    def _are_there(self, parts: list[Part]) -> bool:
+        """Whether there is a file of each part, or of each frame."""
+        if self._frames_at:
+            numbers = range(1, sum(len(part.pts) for part in parts) + 1)
+            frames = (own.frame_path(self._frames_at, number) for number in numbers)
+            return all(marks.is_finished(frame, own.FRAME) for frame in frames)
+        return all(self.path(number).stat().st_size for number in range(1, len(parts) + 1))
 
     @property
     def frames(self) -> int:
@@ -80,15 +98,29 @@ class Parts:
     def path(self, number: int) -> Path:
         return self.folder / ("%06d%s" % (number, self.ending))
 
+    @contextlib.contextmanager
+    def opened(self, number: int) -> Iterator[Any]:
+        """A part, as a container that is open to be read. Raises OutputError where it fails."""
+        try:
+            with av.open(str(self.path(number))) as container:
+                yield container
+        except (av.error.FFmpegError, OSError, IndexError) as error:
+            raise self.damaged() from error
+
+    def damaged(self) -> OutputError:
+        """What is to be raised where a part is not what was written."""
+        reason = "a part of it is damaged: remove the folder and begin again"
+        return OutputError(reason, str(self.folder), "part_damaged")
+
     def after(self) -> After | None:
         """What was kept after the last frame, if there is one."""
-        if not self.parts:
+        return self._after(self.parts)
+
+    def _after(self, parts: list[Part]) -> After | None:
+        if not parts:
             return None
-        last = self.parts[-1].pts[-1]
-        path = self._after_path(len(self.parts))
-        if not path.exists():
-            return After(last)
-        with np.load(str(path)) as kept:
+        last = parts[-1].pts[-1]
+        with np.load(str(self._after_path(len(parts)))) as kept:
             state = State(*(kept[name] for name in State._fields)) if "alpha" in kept else None
             return After(last, state, Mood.of(kept["mood"]) if "mood" in kept else None)
 
@@ -98,9 +130,8 @@ class Parts:
         kept = after.state._asdict() if after.state else {}
         if after.mood:
             kept["mood"] = after.mood.numbers()
-        if kept:
-            with disk.written_whole(self._after_path(number), synced=True) as file:
-                np.savez_compressed(file, **kept)
+        with disk.written_whole(self._after_path(number), synced=True) as file:
+            np.savez_compressed(file, **kept)
         parts = [*self.parts, part]
         text = json.dumps({"identity": self.identity, "parts": parts})
         disk.write_atomic(self.folder / "manifest.json", text.encode())

@@ -51,8 +51,8 @@ def _frames(time_base: Fraction, unit: Fraction, parts: Parts) -> Iterator[tuple
     last = parts.parts[-1].last_duration or round(Fraction(SHOWN_MS, 1000) / time_base)
     starts = [round((pts - times[0]) * time_base / unit) for pts in [*times, times[-1] + last]]
     number = 0
-    for part in range(len(parts.parts)):
-        with av.open(str(parts.path(part + 1))) as container:
+    for part in range(1, len(parts.parts) + 1):
+        with parts.opened(part) as container:
             for frame in container.decode(video=0):
                 layout = "rgba" if any(c.is_alpha for c in frame.format.components) else "rgb24"
                 duration = max(1, starts[number + 1] - starts[number])

@@ -78,6 +78,11 @@ def to_output(text: str) -> Output:
     return StorePath(text)
 
 
+def identity(output: Output) -> str:
+    """A text that tells a file or folder from all others; it holds no password."""
+    return output.bare if isinstance(output, StorePath) else str(output)
+
+
 def write_file(output: Output, data: bytes, may_replace_foreign: bool = False) -> None:
     """Write a file whole or not at all. Raises OutputError.
 
@@ -123,14 +128,14 @@ def plan(
     for source in sources:
         place = folder / source.parent
         # By the name and not by the photo's: all of them may be called the same.
-        key = folded(str(place / _fill(name + ENDINGS[format][0], source.stem)))
+        key = folded(identity(place / _fill(name + ENDINGS[format][0], source.stem)))
         number = numbers.get(key, 1)
         while True:
             counted = name + ("-%d" % number if number > 1 else "")
             output = place / _fill(counted + ENDINGS[format][0], source.stem)
             matte = place / _fill(counted + MATTE_ENDING, source.stem) if both else None
             number += 1
-            files = {folded(str(path)) for path in (output, matte) if path}
+            files = {folded(identity(path)) for path in (output, matte) if path}
             if not any(file in taken for file in files):
                 break
         if number > 2:  # most names need none, and are not remembered for it

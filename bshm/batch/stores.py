@@ -44,6 +44,11 @@ def is_address(text: str) -> bool:
     return disk.scheme(text) not in ("", "http", "https", "file")
 
 
+# Addresses without password and query. What stands before an @ is a container of Azure's or a mere
+# user, and a # is a sign of the file's name as any other.
+_OPEN = re.compile(r"[^:/@?#]+://(?:[^:/@?#]+@)?[^@?]*")
+
+
 @dataclass(frozen=True)
 class StorePath:
     """Where something is in a store, as a Path is on a disk.
@@ -54,7 +59,8 @@ class StorePath:
     address: str
 
     def __str__(self) -> str:
-        return without_secrets(self.address)
+        """The address as it may be shown."""
+        return self.address if _OPEN.fullmatch(self.address) else without_secrets(self.address)
 
     def __repr__(self) -> str:
         return "StorePath(%s)" % self
@@ -65,8 +71,8 @@ class StorePath:
 
     @property
     def bare(self) -> str:
-        """The address without user and password."""
-        if "@" not in self.address:
+        """The address without user and password, which tells it from all others."""
+        if "@" not in self.address or _OPEN.fullmatch(self.address):
             return self.address
         parts = urlsplit(self.address)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -106,8 +106,8 @@ class Plan:
 
     def state(self, job: Job, recipe: Recipe) -> str:
         """A text that changes with the photo, its recipe, the weights and where the cutout goes."""
-        known = (outputs.mark(job.source, recipe), self.sha256, str(job.output), str(job.matte))
-        return _digest(repr(known))
+        files = [outputs.identity(file) for file in (job.output, job.matte) if file]
+        return _digest(repr((outputs.mark(job.source, recipe), self.sha256, files)))
 
     def shards(self) -> Iterator[Shard]:
         """The photos, by shards, each listed when it is asked for."""
@@ -173,7 +173,9 @@ def _cut(jobs: Iterable[Job], size: int, inputs: Names | None) -> Iterator[Shard
         shard.append(job)
         if inputs is not None:
             met.update(_met(job, inputs))
-        name = str(job.output)  # no other has it, while a photo may be named twice
+        name = (
+            outputs.identity(job.output) if job.output else ""
+        )  # no other has it, while a photo may be named twice
         ends = _number(name) % max(1, size - least) == 0
         if (ends and len(shard) >= least) or len(shard) >= 2 * size:
             yield Shard(key, first, shard, frozenset(met))

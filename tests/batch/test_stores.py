@@ -241,3 +241,29 @@ def test_an_empty_object_is_an_empty_file(bucket):
     assert source.read() == b""
     with pytest.raises(OutputError, match="did not make"):
         stores.write(StorePath("s3://photos/in/a.jpg"), b"x")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "bare"),
+    [
+        ("memory://b/take#1.jpg", "memory://b/take#1.jpg", "memory://b/take#1.jpg"),
+        # The container of Azure's addresses stands where others have a user.
+        ("abfs://in@acct.net/a.png", "abfs://in@acct.net/a.png", "abfs://in@acct.net/a.png"),
+        ("ftp://anna:pw@host/a.png", "ftp://host/a.png", "ftp://host/a.png"),
+        ("ftp://anna:p/w#1@host/a.png", "ftp://host/a.png", None),
+        ("s3://b/a.png?versionId=7", "s3://b/a.png?versionId=...", "s3://b/a.png?versionId=7"),
+    ],
+)
+def test_what_is_shown_of_an_address_and_what_tells_it_from_others(address, shown, bare):
+    place = StorePath(address)
+    assert str(place) == shown and bare in (None, place.bare)
+
+
+def test_names_that_differ_behind_a_hash_sign_are_different(memory):
+    for number in (1, 2):
+        memory.pipe("in/take#%d.jpg" % number, b"%d" % number)
+    jobs = outputs.plan(expand(["memory://in"]), StorePath("memory://out"))
+    assert [str(job.output) for job in jobs] == [
+        "memory://out/take#1.png",
+        "memory://out/take#2.png",
+    ]

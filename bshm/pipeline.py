@@ -125,10 +125,12 @@ def _on_scene(photo: Photo, alpha: np.ndarray, recipe: Recipe, scene: Scene) -> 
 
 def _people(photo: Photo, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The alpha of what the photo itself shows of the people, and their colours."""
+    with timing.measure("foreground"):
+        colours = edge_colours.estimate(photo.rgb, alpha)
+    # Not before: what shows half of a solid person is no mixture with what was behind.
     if photo.alpha is not None:
         alpha = alpha * (photo.alpha * np.float32(1 / 255))
-    with timing.measure("foreground"):
-        return alpha, edge_colours.estimate(photo.rgb, alpha)
+    return alpha, colours
 
 
 def _id_photo(photo: Photo, alpha: np.ndarray, recipe: Recipe, wanted: IdPhoto) -> Composite:

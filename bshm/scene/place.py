@@ -112,11 +112,15 @@ def _along(
     edge: float | None,
 ) -> float:
     """Shift along one side, after scaling."""
-    if edge is not None:
-        return edge * size * (1 - scale)
+    if edge is not None:  # whole pixels, as `move` draws them
+        return edge * (size - _scaled(size, scale))
     if position is not None:
         return (size - (last - first) * scale) * position - first * scale
     return anchor * (1 - scale)
+
+
+def _scaled(side: int, scale: float) -> int:
+    return max(1, round(side * scale))
 
 
 def move_person(
@@ -147,7 +151,7 @@ def move(plane: np.ndarray, place: Place) -> np.ndarray:
     if place == Place():
         return plane
     height, width = plane.shape[:2]
-    size = max(1, round(width * place.scale)), max(1, round(height * place.scale))
+    size = _scaled(width, place.scale), _scaled(height, place.scale)
     out = np.zeros_like(plane)
     x, y = round(place.x), round(place.y)
     rows = slice(max(y, 0), min(y + size[1], height))

@@ -62,6 +62,15 @@ def test_nobody_who_is_cut_off_by_the_frame_floats():
     assert _placed(_matte((40, 90), (140, 200)), "left", 0.5)[2:] == (170, 200)
 
 
+@pytest.mark.parametrize("scale", [0.3, 0.5, 0.9, 1.5, 2.5])
+def test_who_is_cut_off_reaches_the_edge_at_any_size(scale):
+    for side in range(100, 112):
+        alpha = np.zeros((side, side), np.float32)
+        alpha[side // 2 :, side // 2 :] = 1
+        moved = place.move(alpha, place.estimate(alpha, (None, None), scale))
+        assert moved[-1, -1] > 0.99, side
+
+
 @pytest.mark.parametrize(
     ("rows", "columns", "position", "held"),
     [

@@ -239,10 +239,11 @@ def reach(shadow: Shadow, alpha: np.ndarray) -> tuple[float, float, float, float
     """
     rows, columns = alpha.shape
     edges = (alpha[:, 0], alpha[0], alpha[:, -1], alpha[-1])
+    tallest = max((one.height for one in people(alpha)), default=0.0)
     side, down = _run(shadow)
     spread = 0.25 + 0.25 * shadow.softness / SOFTNESS  # of the height: what blur may add
     far = [
-        min(FARTHEST, spread + shift * bool(shadow.cast)) * rows
+        min(FARTHEST, spread + shift * bool(shadow.cast)) * tallest
         for shift in (max(-side, 0), max(-down, 0), max(side, 0), max(down, 0))
     ]
     room = [0 if edge.max() > 0.5 else round(cells) for edge, cells in zip(edges, far)]

@@ -128,6 +128,21 @@ def test_what_leaves_the_frame_is_told_but_not_where_the_frame_cuts():
     assert shadow.reach(Shadow(), standing()) == (0, 0, 0, 0)
 
 
+def test_room_is_made_for_the_people_and_not_for_the_frame(monkeypatch):
+    """A panorama on its side: shadows are as long as people are high."""
+    alpha = np.zeros((2000, 20), np.float32)
+    assert shadow.reach(Shadow(wall=0.5), alpha) == (0, 0, 0, 0)
+    alpha[900:930, 8:12] = 1
+    laid_out = []
+    darkness = shadow.darkness
+    monkeypatch.setattr(
+        shadow, "darkness", lambda *given: laid_out.append(given[1].size) or darkness(*given)
+    )
+    left, _, right, _ = shadow.reach(Shadow(cast=0.5, elevation=20, azimuth=215), alpha)
+    assert left > 0.5 or right > 0.5
+    assert laid_out[0] < 20 * alpha.size
+
+
 @pytest.mark.parametrize("shape", [(2, 2), (3, 50), (50, 3)])
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_empty_full_and_tiny_mattes(shape, value):

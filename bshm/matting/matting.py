@@ -96,12 +96,13 @@ class AlphaMatting:
         """
         if threads < 0:
             raise ValueError("expected a number of threads, 0 for all CPUs, got %d" % threads)
+        # More at work than there are CPUs would gain nothing, and thousands of them stop a machine.
+        at_work = min(threads, os.cpu_count() or 1) or cpu_limit()
         if threads:
-            cv2.setNumThreads(threads)
-        threads = threads or cpu_limit()
+            cv2.setNumThreads(at_work)
         self.weights = weight_files.resolve(str(weights), engines.choose(engine))
-        self._engine = start(self.weights.engine, str(self.weights.path), device, threads)
-        self._turn = threading.BoundedSemaphore(threads)
+        self._engine = start(self.weights.engine, str(self.weights.path), device, at_work)
+        self._turn = threading.BoundedSemaphore(threads or at_work)
         self.device: str = self._engine.device
         self.note: str = self._engine.note
         _loaded.add(self)

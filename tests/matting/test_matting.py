@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -14,8 +15,9 @@ import pytest
 from PIL import Image
 
 from bshm import DeviceError, Matting
-from bshm.matting import CELL, MAX_CELLS, working_size
+from bshm.matting import CELL, MAX_CELLS, AlphaMatting, working_size
 from bshm.matting.closer_look import drop_specks, find_small_people
+from bshm.model import engine as engines
 
 ROOT = Path(__file__).parents[2]
 MATTES = ROOT / "tests" / "mattes"
@@ -89,6 +91,17 @@ def test_no_more_photos_at_once_than_threads(monkeypatch, threads):
         with ThreadPoolExecutor(3 * threads) as pool:
             list(pool.map(matting.alpha, [photo] * (3 * threads)))
     assert max(most) == threads
+
+
+def test_no_more_threads_are_started_than_the_machine_has_cpus():
+    started = []
+
+    def start(engine, path, device, threads):
+        started.append(threads)
+        return engines.start(engine, path, device, 1)
+
+    with AlphaMatting(weights="bshm-lite", threads=9999, start=start):
+        assert started == [os.cpu_count()] == [cv2.getNumThreads()]
 
 
 def test_threads_are_those_of_every_library():

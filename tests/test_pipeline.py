@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from bshm import Matting
+from bshm.cutouts.cutout import Trim
 from bshm.errors import InputError
 from bshm.pictures import Box, Photo
 from bshm.pipeline import Composite, Cutout, Recipe, finish, render
 from bshm.scene.compose import scene_of
-from tests.helpers import PORTRAITS, ROOT
+from tests.helpers import PORTRAITS, ROOT, sample
 
 
 class Half:
@@ -135,6 +137,28 @@ def test_a_scene_of_the_recipe_is_what_the_cutout_makes_by_itself():
     assert isinstance(made, Composite) and made.pixels.shape == (8, 8, 3)
     np.testing.assert_array_equal(made.pixels, cutout.on("#102030", shadow="drop").pixels)
     np.testing.assert_array_equal(cutout.on("#102030").pixels[:, 7], [[0x10, 0x20, 0x30]] * 8)
+
+
+def test_transparency_of_the_photo_changes_no_colours():
+    """What shows half is no mixture with what was behind."""
+    rgb = sample("1.png", 96, 96)
+    half = Photo(rgb, None, np.full(rgb.shape[:2], 128, np.uint8))
+    with Matting(weights="bshm-lite") as matting:
+        alpha = matting.alpha(rgb)
+    made = finish(half, alpha, Recipe(scene=scene_of("transparent"))).pixels
+    solid = alpha == 1
+    assert (made[solid, 3] == 128).all() and solid.mean() > 0.2
+    assert np.abs(made[solid, :3].astype(int) - rgb[solid]).max() <= 1
+
+
+def test_where_a_cutout_lies_is_known_through_all_its_trims():
+    photo = Photo(np.full((400, 300, 3), 90, np.uint8))
+    alpha = np.zeros((400, 300), np.float32)
+    alpha[40:360, 60:240] = 1
+    cropped = finish(photo, alpha, Recipe(crop=5))
+    for shadow in ("none", "drop"):
+        again = cropped.on("white", shadow=shadow).crop()
+        assert again.trim == Trim(Box(40, 360, 60, 240), (400, 300))
 
 
 def test_a_cutout_goes_on_files_and_arrays_and_needs_the_photo_for_its_light(tmp_path):
@@ -303,6 +327,8 @@ def test_id_photos_of_a_cutout(tmp_path):
     framed = made.crop(0)
     assert framed.head.crown == made.head.crown - framed.trim.box.top
     assert framed.head.left == made.head.left - framed.trim.box.left
+    with pytest.raises(ValueError, match="paper is not transparent"):
+        cut.id_photo("1inch", "transparent", paper="6inch")
     sheet = cut.id_photo("1inch", paper="6inch")
     assert sheet.head is None, "ten heads, of which none is the one"
     assert sheet.pixels.shape == (1200, 1800, 3)

@@ -119,8 +119,7 @@ def _recipe(args: argparse.Namespace, parser: argparse.ArgumentParser) -> Recipe
         parser.error("%s %s" % (flag, error))
     if not isinstance(behind, (background.Flat, background.Gradient)):
         parser.error("--background %s: no colour, nor a gradient A..B" % args.background)
-    ends = behind.colours if isinstance(behind, background.Gradient) else (behind.colour,)
-    clear = min(alpha for *_, alpha in ends) < 255
+    clear = background.shows_through(behind)
     if clear and recipe.format in encode.OPAQUE:
         parser.error("--background %s: a JPEG has no transparency, png has" % args.background)
     if clear and paper:

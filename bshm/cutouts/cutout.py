@@ -80,7 +80,7 @@ class Cutout:
         colours = np.ascontiguousarray(self.rgba[..., :3])
         seen = colours if photo is None else self._seen_in(given.photo_of(photo).rgb)
         made = on_scene.put(scene, icc, seen, self.alpha, colours, self.icc)
-        return replace(made, dpi=self.dpi)
+        return replace(made, dpi=self.dpi, trim=self.trim)
 
     def _seen_in(self, rgb: np.ndarray) -> np.ndarray:
         """The part of the photo that the cutout shows. Raises ValueError."""
@@ -279,8 +279,9 @@ class Composite(Cutout):
     def _trim_of(self, box: Box) -> Trim:
         left, top, right, bottom = self.grown
         height, width = self.matte.shape
+        box = box.moved(-top, -left)
         if self.trim is None:
-            return Trim(box.moved(-top, -left), (height - top - bottom, width - left - right))
+            return Trim(box, (height - top - bottom, width - left - right))
         return super()._trim_of(box)
 
     def _trimmed(self, box: Box) -> Composite:

@@ -9,7 +9,7 @@ from bshm.cutouts.on_scene import in_profile
 from bshm.idphoto import frame, sheet
 from bshm.idphoto.head import Head, alone
 from bshm.idphoto.sizes import IdPhoto
-from bshm.scene.background import Background, Flat, Gradient
+from bshm.scene.background import Background, Flat, Gradient, shows_through
 from bshm.scene.compose import NOTHING, Scene, apply, paint
 
 
@@ -24,6 +24,8 @@ def make(
     size = wanted.size
     if not isinstance(behind, (Flat, Gradient, type(None))):
         raise ValueError("behind an ID photo goes a colour or a gradient")
+    if wanted.paper and (behind is None or shows_through(behind)):
+        raise ValueError("paper is not transparent: put the person on a colour")
     where, head = frame.fit(alpha, size, wanted.lenient)
     colours, alpha = frame.cut(colours, alone(alpha), where, size)
     painted = None

@@ -110,6 +110,12 @@ def parse(text: str) -> Background:
     return Named(text)
 
 
+def shows_through(behind: Flat | Gradient) -> bool:
+    """Whether a colour or a gradient is not wholly opaque."""
+    colours = behind.colours if isinstance(behind, Gradient) else (behind.colour,)
+    return min(alpha for *_, alpha in colours) < 255
+
+
 def of_levels(levels: tuple) -> Colour:
     """RGBA of red, green, blue and perhaps alpha, 0-255. Raises ValueError."""
     if not all(isinstance(level, int) and 0 <= level <= 255 for level in levels):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
+import io
 import os
 import re
 import select
@@ -52,6 +54,21 @@ def scheme(text: str) -> str:
     """Of an address its scheme, in small letters; empty for a path of this disk."""
     found = _SCHEME.match(text)
     return found.group(1).lower() if found else ""
+
+
+def text_lines(file: BinaryIO) -> Iterator[str]:
+    """The lines of a text: UTF-8, or UTF-16 where it begins with a byte order mark, as Windows' do.
+
+    Raises ValueError for a file that is no text.
+    """
+    raw = io.BufferedReader(file)  # type: ignore[type-var]  # it need not be a whole RawIOBase
+    start = raw.peek(1024)
+    encoding, errors = "utf-8-sig", "surrogateescape"  # names of files may be of any bytes
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding, errors = "utf-16", "strict"
+    elif b"\0" in start:
+        raise ValueError("a binary file, no list")
+    yield from io.TextIOWrapper(raw, encoding, errors)
 
 
 def takes_a_stream(path: str) -> bool:

@@ -148,9 +148,8 @@ def _lines(named: str) -> Iterator[str]:
         yield from stores.lines(stores.StorePath(named))
         return
     try:
-        # Windows' editors begin a list with a byte order mark.
-        with open(named, encoding="utf-8-sig", errors="surrogateescape") as file:
-            yield from file
+        with open(named, "rb", buffering=0) as file:
+            yield from disk.text_lines(file)
     except (OSError, ValueError) as error:
         reason = "cannot be read: %s" % (getattr(error, "strerror", None) or error)
         raise InputError(reason, named, "unreadable") from error

@@ -191,10 +191,8 @@ def read(place: StorePath, limit: int) -> bytes:
 
 def lines(place: StorePath) -> Iterator[str]:
     """The lines of a text file, read as they are asked for. Raises InputError."""
-    with _reaching(place, InputError) as (fs, path):
-        file = fs.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape")
-        with file:
-            yield from file
+    with _reaching(place, InputError) as (fs, path), fs.open(path, "rb") as file:
+        yield from disk.text_lines(file)
 
 
 def write(place: StorePath, data: bytes, may_replace_foreign: bool = False) -> None:

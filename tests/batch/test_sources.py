@@ -489,3 +489,19 @@ def test_file_addresses_are_paths(tmp_path):
         assert source.path == tmp_path / "a b.jpg" and source.read() == b"a b.jpg"
     [source] = expand([(tmp_path / "no.jpg").as_uri()])
     assert "no such file" in refusal(source)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_are_read_as_any_editor_writes_them(tmp_path, encoding):
+    names = ["é.jpg", "photo two.jpg"]
+    made(tmp_path, *names)
+    text = "".join("%s\r\n" % (tmp_path / name) for name in names)
+    (tmp_path / "list.txt").write_bytes(text.encode(encoding))
+    listed = expand(["@%s" % (tmp_path / "list.txt")])
+    assert [source.path for source in listed] == [tmp_path / name for name in names]
+
+
+def test_a_photo_is_no_list(tmp_path, pixels):
+    (tmp_path / "photo.png").write_bytes(png.encode_png(pixels[..., 0].copy()))
+    [source] = expand(["@%s" % (tmp_path / "photo.png")])
+    assert "a binary file, no list" in refusal(source)

@@ -241,10 +241,6 @@ class _Task:
         try:
             cutout = self._finish()
             with collect(self.timings), measure("write"):
-                if self.job.matte:
-                    matte = Cutout(cutout.matte, dpi=cutout.dpi).encode(mark=self.matte_mark)
-                    may_replace = self.job.may_replace_foreign_matte
-                    outputs.write_file(self.job.matte, matte, may_replace)
                 recipe = self.recipe
                 data = cutout.encode(
                     recipe.format,
@@ -253,6 +249,10 @@ class _Task:
                     mark=self.mark,
                 )
                 self.job.write(data)
+                if self.job.matte:
+                    matte = Cutout(cutout.matte, dpi=cutout.dpi).encode(mark=self.matte_mark)
+                    may_replace = self.job.may_replace_foreign_matte
+                    outputs.write_file(self.job.matte, matte, may_replace)
         except Exception as error:  # logged by `failed`
             return self.failed(error)
         box = cutout.box

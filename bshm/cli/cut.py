@@ -62,7 +62,7 @@ def _plan(args: argparse.Namespace, parser: argparse.ArgumentParser, recipe: Rec
         return list(outputs.plan(photos, folder, name, recipe.format, args.both, args.force))
     if len(photos) != 1:
         parser.error("-o takes one photo, got %d; use -d for several" % len(photos))
-    if args.output.endswith(("/", os.sep)):
+    if args.output.endswith(("/", os.sep)) or args.output in (os.curdir, os.pardir):
         parser.error("-o takes a file, got the folder %s; use -d for folders" % args.output)
     if args.output != "-":
         path = outputs.to_output(args.output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from bshm.codec import formats, jpeg, png, webp
@@ -70,12 +71,13 @@ def check(
 ) -> str:
     """The format's name as `known` gives it. Raises ValueError for what `encode` cannot do."""
     kind = known(format)
-    if quality is not None and not 1 <= quality <= 100:
+    if quality is not None and not (_is_whole(quality) and 1 <= quality <= 100):
         raise ValueError("expected a quality of 1 to 100, got %r" % (quality,))
-    if dpi is not None and not 1 <= dpi <= MAX_DPI:
+    if dpi is not None and not (_is_whole(dpi) and 1 <= dpi <= MAX_DPI):
         raise ValueError("expected 1 to %d pixels an inch, got %r" % (MAX_DPI, dpi))
     if kilobytes is not None:
-        if not isinstance(kilobytes, (tuple, list)) or len(kilobytes) != 2:
+        pair = isinstance(kilobytes, (tuple, list)) and len(kilobytes) == 2
+        if not (pair and all(isinstance(bound, Real) for bound in kilobytes)):
             raise ValueError(
                 "expected kilobytes as (least, most), such as (20, 200), got %r" % (kilobytes,)
             )
@@ -85,6 +87,10 @@ def check(
         if not 0 <= least <= most or not most >= 1:
             raise ValueError("expected kilobytes such as 20-200, got %g-%g" % (least, most))
     return kind
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral)  # NumPy's numbers, too
 
 
 def known(format: str) -> str:

@@ -394,6 +394,7 @@ def test_photo_over_the_limit_is_refused_until_the_limit_is_raised(tmp_path, sma
         (["-i", str(PORTRAITS[0]), "-d", ""], "-d takes a folder, got an empty name"),
         (["-i", "", "-d", "out"], "a photo has an empty name"),
         (["-i", str(PORTRAITS[0]), "-o", ""], "-o takes a file, got an empty name"),
+        (["-i", str(PORTRAITS[0]), "-o", ".", "--both"], "-o takes a file, got the folder ."),
         (["inf"], "did you mean `bshm info`?"),
         (["downlaod", "damo/cv_unet_image-matting"], "did you mean `bshm download`?"),
         (["help", "photo"], "invalid choice: 'photo'"),

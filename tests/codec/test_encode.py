@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import cv2
@@ -28,6 +29,20 @@ def opened(data):
     picture = Image.open(BytesIO(data))
     picture.load()
     return picture
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"quality": "90"}, "expected a quality of 1 to 100, got '90'"),
+        ({"quality": 90.5}, "expected a quality of 1 to 100, got 90.5"),
+        ({"dpi": "300"}, "expected 1 to 9999 pixels an inch, got '300'"),
+        ({"kilobytes": ("20", "200")}, "expected kilobytes as (least, most)"),
+    ],
+)
+def test_wrong_values_are_named_and_not_compared(cutout, wanted, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        encode(cutout, "jpeg", **wanted)
 
 
 def test_a_jpeg_shows_the_cutout_before_white(cutout):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Iterator
+from typing import Any, Iterator, NamedTuple
 
 import av
 
 from bshm.video.formats import Format
 
 SILENCE = 4800  # bytes: whole samples of up to eight channels, however wide
-LAYOUTS = {1: "mono", 2: "stereo"}  # of sound that does not name its channels
+FRAME = 1024  # samples
+# By the number of channels: all encoders take these.
+LAYOUTS = dict(enumerate(["mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"], 1))
 
 
 class Tracks:
@@ -30,11 +32,12 @@ class Tracks:
             if name in out.supported_codecs and _takes(form.container, track, name):
                 self._routes[track.index] = _Route(out.add_stream_from_template(track), False)
             elif track.type == "audio":
-                self.notes.append("sound: %s has no %s: encoded anew" % (form.name, name))
-                rate = 48000 if form.sound == "libopus" else track.rate
-                layout = LAYOUTS.get(track.channels, track.layout.name)
-                stream = out.add_stream(form.sound, rate=rate, layout=layout)
-                self._routes[track.index] = _Route(stream, True)
+                taken = _taken(form.sound, track)
+                became = "encoded anew" if taken else "left out"
+                self.notes.append("sound: %s has no %s: %s" % (form.name, name, became))
+                if taken:
+                    stream = out.add_stream(form.sound, rate=taken.rate, layout=taken.layout)
+                    self._routes[track.index] = _Route(stream, True)
             else:
                 self.notes.append("subtitles: %s has no %s: left out" % (form.name, name))
 
@@ -100,6 +103,46 @@ def _takes(container: str, track: Any, name: str) -> bool:
     except av.error.FFmpegError:
         return False
     return True
+
+
+class _Taken(NamedTuple):
+    """Samples a second and channels that an encoder takes."""
+
+    rate: int
+    layout: str
+
+
+def _taken(encoder: str, track: Any) -> _Taken | None:
+    """What is nearest to a track's sound of all that an encoder takes: tried, with silence.
+
+    None where it takes no such sound, or where nobody can decode the track.
+    """
+    if track.codec_context is None or track.format is None:
+        return None
+    rates = av.Codec(encoder, "w").audio_rates or [track.rate]
+    rate = min((one for one in rates if one >= track.rate), default=max(rates))
+    if encoder == "libopus":  # which counts in these whatever it is given
+        rate = 48000
+    for layout in (track.layout.name, LAYOUTS.get(track.channels, "")):
+        trial: Any = av.CodecContext.create(encoder, "w")
+        try:
+            trial.sample_rate, trial.layout = rate, layout
+            trial.format = trial.codec.audio_formats[0]
+            trial.open()
+            trial.encode(_silence(track))
+        except (av.error.FFmpegError, ValueError):
+            continue
+        return _Taken(rate, layout)
+    return None
+
+
+def _silence(track: Any) -> Any:
+    """A frame as a track's decoder gives them."""
+    frame = av.AudioFrame(track.format.name, track.layout, FRAME)
+    frame.sample_rate = track.rate
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    return frame
 
 
 def of(container: Any) -> list[Any]:

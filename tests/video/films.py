@@ -70,7 +70,7 @@ def picture(number, width=128, height=96):
 
 def write(
     path, count=12, steps=EVEN, codec="libx264", sound=None, size=(128, 96), options=None,
-    layout="mono", **how
+    layout="mono", rate=48000, **how
 ):  # fmt: skip
     """A film of `picture`s; ``sound`` is a codec. Returns the times of its frames, in seconds."""
     with av.open(str(path), "w", **how) as out:
@@ -78,7 +78,7 @@ def write(
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = UNIT
-        track = out.add_stream(sound, rate=48000, layout=layout) if sound else None
+        track = out.add_stream(sound, rate=rate, layout=layout) if sound else None
         time, times = 0, []
         for number in range(count):
             frame = av.VideoFrame.from_ndarray(picture(number, *size), format="rgb24")
@@ -89,13 +89,11 @@ def write(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
         if track:
-            wave = (np.random.default_rng(1).normal(size=int(time * UNIT * 48000)) * 300).round()
+            wave = (np.random.default_rng(1).normal(size=int(time * UNIT * rate)) * 300).round()
             wave[100::CLICK] = 30000
-            wave = wave.astype(np.int16)[None]
-            if layout == "stereo":
-                wave = np.repeat(wave, 2, axis=1)
+            wave = np.repeat(wave.astype(np.int16)[None], track.layout.nb_channels, axis=1)
             tone = av.AudioFrame.from_ndarray(wave, "s16", layout)
-            tone.rate, tone.pts, tone.time_base = 48000, 0, Fraction(1, 48000)
+            tone.rate, tone.pts, tone.time_base = rate, 0, Fraction(1, rate)
             out.mux(track.encode(tone))
             out.mux(track.encode(None))
     return times

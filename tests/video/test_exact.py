@@ -151,6 +151,47 @@ def test_sound_that_the_format_does_not_take_is_encoded_anew_in_sync(tmp_path):
     assert start == films.read(tmp_path / "out.webm").times[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("source", "codec", "layout", "rate", "output", "became"),
+    [
+        ("in.mkv", "ac3", "5.1(side)", 48000, "out.webm", ("5.1", 48000)),
+        ("in.mov", "pcm_s16le", "2.1", 48000, "out.webm", ("3.0", 48000)),
+        ("in.mkv", "flac", "stereo", 192000, "out.mov", ("stereo", 96000)),
+        ("in.mkv", "flac", "5.1", 37800, "out.mov", ("5.1", 44100)),
+    ],
+)
+def test_sound_that_the_encoder_does_not_take_becomes_the_nearest_that_it_takes(
+    tmp_path, source, codec, layout, rate, output, became
+):
+    films.write(tmp_path / source, 30, sound=codec, layout=layout, rate=rate)
+    made = films.make(tmp_path / source, tmp_path / output)
+    assert [note.rsplit(": ")[-1] for note in made.notes] == ["encoded anew"]
+    with av.open(str(tmp_path / output)) as film:
+        track = film.streams.audio[0]
+        assert (track.layout.name, track.rate) == became
+        count = sum(frame.samples for frame in film.decode(track))
+    assert count == pytest.approx(30 / 25 * became[1], abs=4000)
+
+
+def test_sound_of_more_channels_than_the_encoder_takes_is_left_out(tmp_path):
+    films.write(tmp_path / "in.mkv", 5, sound="pcm_s16le", layout="hexadecagonal")
+    made = films.make(tmp_path / "in.mkv", tmp_path / "out.webm")
+    assert made.notes == ["sound: webm has no pcm_s16le: left out"]
+    assert len(films.read(tmp_path / "out.webm").frames) == 5
+
+
+@pytest.mark.parametrize("output", ["out.mov", "out.webm"])
+def test_sound_that_nobody_can_decode_is_left_out(tmp_path, output):
+    """As some phones have it beside what all can."""
+    films.write(tmp_path / "in.mov", 5, sound="pcm_s16le")
+    data = (tmp_path / "in.mov").read_bytes()
+    assert data.count(b"sowt") == 1
+    (tmp_path / "in.mov").write_bytes(data.replace(b"sowt", b"zzzz"))
+    made = films.make(tmp_path / "in.mov", tmp_path / output)
+    assert [note.rsplit(": ")[-1] for note in made.notes] == ["left out"]
+    assert len(films.read(tmp_path / output).frames) == 5
+
+
 def with_subtitles(path, container, ending, text):
     """A film with subtitles, made of one without and of a text."""
     films.write(path.with_name("bare.mkv"), 30, codec="libvpx-vp9", sound="libopus")

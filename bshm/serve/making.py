@@ -36,7 +36,6 @@ def fulfil(order: Order, matting: AlphaMatting) -> Made:
             behind, icc = _behind(order)
         alpha = _alpha(photo, matting, order.roi, original.rgb.shape[:2])
         people = _box(photo, alpha)
-        zoom = original.rgb.shape[0] / photo.rgb.shape[0]
         window = _around(people, order.margin) if order.crop and people else None
         if window and not _is_cut_around_last(order, behind):
             photo, alpha = _cropped(photo, alpha, window)
@@ -53,7 +52,7 @@ def fulfil(order: Order, matting: AlphaMatting) -> Made:
             kind, data = _encoded(pixels, result.icc, order.format, beside)
     height, width = pixels.shape[:2]
     photo_pixels = original.rgb.shape[0] * original.rgb.shape[1]
-    where = people and Box(*(round(side * zoom) for side in people))
+    where = people and _enlarged(people, photo.rgb.shape, original.rgb.shape)
     return Made(data, MEDIA_TYPES[kind], width, height, photo_pixels, where, timings)
 
 
@@ -75,6 +74,17 @@ def _shrunk(photo: Photo, limit: int) -> Photo:
         photo.rgb, photo.alpha, lambda plane: cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     )
     return Photo(rgb, photo.icc, alpha)
+
+
+def _enlarged(box: Box, size: tuple[int, ...], original: tuple[int, ...]) -> Box:
+    """A window of the shrunk photo in the original one."""
+    down, across = original[0] / size[0], original[1] / size[1]
+    return Box(
+        round(box.top * down),
+        round(box.bottom * down),
+        round(box.left * across),
+        round(box.right * across),
+    )
 
 
 def _behind(order: Order) -> tuple[Background | None, bytes | None]:
@@ -100,9 +110,9 @@ def _alpha(
     if max(left, right) > width or max(top, bottom) > height:
         reason = "the region of interest ends beyond the photo, which has %d×%d pixels"
         raise BshmError(reason % (width, height), code="roi_exceeds_bounds")
-    zoom = photo.rgb.shape[0] / height
-    rows = slice(int(top * zoom), round(bottom * zoom))
-    columns = slice(int(left * zoom), round(right * zoom))
+    down, across = photo.rgb.shape[0] / height, photo.rgb.shape[1] / width
+    rows = slice(int(top * down), round(bottom * down))
+    columns = slice(int(left * across), round(right * across))
     region = np.ascontiguousarray(photo.rgb[rows, columns])
     if not region.size:
         raise BshmError("the region of interest is empty", code="roi_region_empty")

@@ -32,22 +32,17 @@ def serve(settings: Settings, crew: Crew, tell: Callable[[str], None]) -> int:
     """Serve until told to stop; the number of the signal that said so.
 
     crew: launched already; it is stopped at the end
-    tell: called with the service's address once it listens; whether a worker starts shows later
+    tell: called with the service's addresses once it listens; whether a worker starts shows later
 
     Raises BshmError where the address cannot be listened at, or no worker starts.
     """
     try:
         service = Service(settings, crew)
         listening = _listen(settings)
-    except BaseException:
-        crew.stop()
-        raise
-    _raise_file_limit()
-    server = _Server(service)
-    host, port = listening.getsockname()[:2]
-    tell("http://%s:%d" % ("[%s]" % host if ":" in host else host, port))
-    try:
-        server.run(sockets=[listening])
+        _raise_file_limit()
+        server = _Server(service)
+        tell(" ".join(map(_address, listening)))
+        server.run(sockets=listening)
     finally:  # told twice, it leaves the application no time to do so
         crew.stop()
     if server.failure:
@@ -124,6 +119,7 @@ class _Protocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         lingering: Any = _Lingering(transport, self)
         super().connection_made(lingering)
+        self.client = _plain(self.client)
         self._wait()
 
     def on_response_complete(self) -> None:
@@ -194,10 +190,32 @@ class _Farewell(asyncio.Protocol):
         self._protocol.connection_lost(exc)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """The socket: of systemd, which keeps connections waiting while we start again, or our own."""
-    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
-        return socket.socket(fileno=LISTEN_FDS)
+def _plain(client: tuple[str, int] | None) -> tuple[str, int]:
+    """Who is connected, as `--proxies` names them.
+
+    A socket with a path has clients of this machine alone; one of both versions of IP calls those
+    of the older ::ffff:127.0.0.1.
+    """
+    if client is None:
+        return "127.0.0.1", 0
+    host, port = client
+    return (host[7:] if host.startswith("::ffff:") and "." in host else host), port
+
+
+def _address(listening: socket.socket) -> str:
+    """Where a socket is asked."""
+    if listening.family == getattr(socket, "AF_UNIX", None):
+        return "unix:%s" % listening.getsockname()
+    host, port = listening.getsockname()[:2]
+    return "http://%s:%d" % ("[%s]" % host if ":" in host else host, port)
+
+
+def _listen(settings: Settings) -> list[socket.socket]:
+    """The sockets: of systemd, which keeps connections waiting while we start again, or our own."""
+    if os.environ.get("LISTEN_PID") == str(os.getpid()):
+        given = range(int(os.environ.get("LISTEN_FDS", "0")))
+        if given:
+            return [socket.socket(fileno=LISTEN_FDS + number) for number in given]
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -213,7 +231,7 @@ def _listen(settings: Settings) -> socket.socket:
         where = "%s:%d" % (settings.host, settings.port)
         reason = "cannot be listened at: %s" % error.strerror
         raise BshmError(reason, where, "not_listening") from error
-    return listening
+    return [listening]
 
 
 def _raise_file_limit() -> None:

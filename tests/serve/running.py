@@ -47,7 +47,7 @@ class Service:
         self._told = threading.Event()
         self._reader.start()
         assert self._told.wait(60), self.lines
-        self.url = re.search("http://[0-9.:]+", self.lines[0]).group()
+        self.url = re.search("http://[][0-9.:]+", self.lines[0]).group()
         self.port = int(self.url.rpartition(":")[2])
 
     def _read(self):

@@ -36,6 +36,15 @@ def test_a_photo_that_is_cut_out_already_gets_no_dark_edges_when_it_is_shrunk():
     assert np.abs(found[soft][:, :3].astype(int) - (230, 120, 10)).max() <= 10
 
 
+@pytest.mark.parametrize("size", [(3000, 300), (8000, 40), (40, 8000)])
+def test_people_end_where_the_photo_does_however_it_is_shrunk(size):
+    """Sides are shrunk to whole pixels, each by itself."""
+    file = BytesIO()
+    Image.new("RGB", size, (90, 90, 90)).save(file, "PNG")
+    found = fulfil(Order(file.getvalue(), 10**6, result_pixels=250_000), Everybody()).people
+    assert (found.right, found.bottom) == size
+
+
 class Somebody:
     """Finds a person who stands in the frame."""
 

@@ -92,7 +92,7 @@ def failures() -> np.ndarray:
     """Photos and their cutouts: something held, an unusual pose, an animal."""
     from skimage import data
 
-    upside_down = np.ascontiguousarray(data.astronaut()[::-1])
+    upside_down = np.ascontiguousarray(np.rot90(data.astronaut(), 2))
     camera = np.repeat(data.camera()[..., None], 3, 2)
     cells = []
     for rgb in (camera, upside_down, np.ascontiguousarray(data.chelsea()[:, 60:360])):

@@ -46,7 +46,10 @@ def rewrite(order: Order, film: Film | Animation, parts: Parts) -> None:
 
 
 def _frames(time_base: Fraction, unit: Fraction, parts: Parts) -> Iterator[tuple[Any, int, int]]:
-    """Pixels, time and duration of each frame, in the animation's unit, from 0."""
+    """Pixels, time and duration of each frame, in the animation's unit, from 0.
+
+    A frame that would end when it begins is left out: an animation cannot show it.
+    """
     times = [pts for part in parts.parts for pts in part.pts]
     last = parts.parts[-1].last_duration or round(Fraction(SHOWN_MS, 1000) / time_base)
     starts = [round((pts - times[0]) * time_base / unit) for pts in [*times, times[-1] + last]]
@@ -54,10 +57,12 @@ def _frames(time_base: Fraction, unit: Fraction, parts: Parts) -> Iterator[tuple
     for part in range(1, len(parts.parts) + 1):
         with parts.opened(part) as container:
             for frame in container.decode(video=0):
-                layout = "rgba" if any(c.is_alpha for c in frame.format.components) else "rgb24"
-                duration = max(1, starts[number + 1] - starts[number])
-                yield frame.to_ndarray(format=layout), starts[number], duration
+                start, end = starts[number : number + 2]
                 number += 1
+                if start == end and number < len(times):
+                    continue
+                layout = "rgba" if any(c.is_alpha for c in frame.format.components) else "rgb24"
+                yield frame.to_ndarray(format=layout), start, max(1, end - start)
 
 
 class _Palettes:

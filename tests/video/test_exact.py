@@ -480,6 +480,19 @@ def test_animations_keep_their_durations_and_transparency(tmp_path, ending):
     assert shown == durations
 
 
+def test_frames_without_a_time_of_their_own_are_left_out_of_a_gif(tmp_path):
+    """A GIF counts in hundredths of a second; slow motion has more frames."""
+    times = films.write(tmp_path / "in.mp4", 24, (4,))  # 150 a second
+    films.make(tmp_path / "in.mp4", tmp_path / "out.gif", films.Everything())
+    with Image.open(tmp_path / "out.gif") as image:
+        durations = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            durations.append(image.info["duration"])
+    assert len(durations) == len({round(time * 100) for time in times})
+    assert set(durations[:-1]) == {10} and len(durations) == 16
+
+
 @pytest.mark.parametrize("rate", [30, 60, Fraction(24000, 1001)])
 def test_durations_of_no_whole_milliseconds_add_up(tmp_path, rate):
     """Only PNG has them; Pillow writes each as the nearest fraction of two numbers of 16 bits."""

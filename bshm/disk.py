@@ -282,7 +282,10 @@ def clear_up(folder: Path) -> None:
 
 
 def lock(file: BinaryIO) -> None:
-    """Lock an open file until it is closed; raises OSError if another process has."""
+    """Lock an open file until it is closed.
+
+    Raises BlockingIOError where another process has, OSError where the file system has no locks.
+    """
     if os.name != "nt":
         import fcntl
 

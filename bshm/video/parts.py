@@ -62,11 +62,12 @@ class Parts:
             raise disk.not_written(folder, error) from error
         try:
             disk.lock(self._lock)
-        except OSError as error:
+        except BlockingIOError as error:
             self._lock.close()
-            raise OutputError(
-                "another run is at work there", str(folder), "parts_in_use"
-            ) from error
+            reason = "another run is at work there"
+            raise OutputError(reason, str(folder), "parts_in_use") from error
+        except OSError:  # not every file system has locks
+            pass
         disk.clear_up(folder)
         self.parts = self._known()
 

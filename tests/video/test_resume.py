@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import sys
 
 import pytest
 
+from bshm import disk
 from bshm.errors import OutputError
 from tests.helpers import ROOT
 from tests.video import films
@@ -49,6 +51,15 @@ def test_killed_runs_go_on_to_the_same_film(tmp_path, name):
     assert run.returncode == 0 and said[0] == str(COUNT)
     assert files(killed.parent) == files(whole.parent)
     assert not folder.exists()
+
+
+def test_a_disk_without_locks_takes_films(tmp_path, monkeypatch):
+    def lock(file):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(disk, "lock", lock)
+    films.write(tmp_path / "in.mkv", 3)
+    assert films.make(tmp_path / "in.mkv", tmp_path / "out.webm").frames == 3
 
 
 def test_a_png_that_a_killed_run_was_writing_does_not_stay(tmp_path):

@@ -228,18 +228,35 @@ class Film:
         """What is known at the end to have been lost."""
         if self._broken:
             self.faults.append("%d frames or packets are damaged" % self._broken)
-        header = Fraction(self._container.duration or 0, av.time_base)
-        start = Fraction(self._container.start_time or 0, av.time_base)
-        if self._packets < self._video.frames:
-            self.faults.append("it ends after %d of %d frames" % (count, self._video.frames))
-        elif self._end - start < header - self._slack(header):
-            self.faults.append("it ends after %.1f of %.1f s" % (self._end - start, header))
+        until = self._until()
+        begin = Fraction(self._container.start_time or 0, av.time_base)
+        own = _end_of(self._video) or until
+        # A count alone says little: edit lists leave frames out, and AVI counts empty packets.
+        known = self._video.frames
+        if self._packets < known and self._end < own - (own - begin) / known:
+            self.faults.append("it ends after %d of %d frames" % (count, known))
+        elif self._end < until - self._slack(until - begin):
+            ended = self._end - begin, until - begin
+            self.faults.append("it ends after %.1f of %.1f s" % ended)
 
-    def _slack(self, header: Fraction) -> Fraction:
+    def _until(self) -> Fraction:
+        """Seconds: when that of it which is read should end, as far as is known, else 0.
+
+        The whole lasts as long as the longest of its streams, be it another camera's.
+        """
+        read = [self._video, *self.tracks]
+        ends = [end for end in map(_end_of, read) if end]
+        others = [s for s in self._container.streams if s not in read]
+        if ends or any(other.type in ("video", "data") for other in others):
+            return max(ends, default=Fraction(0))
+        whole = (self._container.start_time or 0) + (self._container.duration or 0)
+        return Fraction(whole, av.time_base)
+
+    def _slack(self, length: Fraction) -> Fraction:
         """Seconds that it may end before the header's time."""
         least, most = map(Fraction, SLACK_S)
         longest = self._longest * self.time_base
-        return min(most, max(least, Fraction(SLACK_SHARE) * header, longest))
+        return min(most, max(least, Fraction(SLACK_SHARE) * length, longest))
 
     def close(self) -> None:
         """Let go of the file; decoders are not closed by themselves."""
@@ -250,6 +267,13 @@ class Film:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _end_of(stream: Any) -> Fraction | None:
+    """Seconds: when a stream ends by the header; None where that does not say."""
+    if not stream.duration:
+        return None
+    return ((stream.start_time or 0) + stream.duration) * stream.time_base
 
 
 def _is_cover(stream: Any) -> bool:

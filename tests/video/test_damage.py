@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -34,6 +37,67 @@ def test_a_short_film_that_breaks_off(tmp_path):
     cut(source, 0.8)
     made = films.make(source, tmp_path / "out.mp4")
     assert made.frames < 9 and made.faults == ["it ends after 0.3 of 0.5 s"]
+
+
+def test_a_film_without_its_last_frames(tmp_path):
+    source = tmp_path / "in.mp4"
+    films.write(source, 200, container_options={"movflags": "faststart"})
+    with av.open(str(source)) as film:
+        places = sorted(packet.pos for packet in film.demux(video=0) if packet.size)
+    source.write_bytes(source.read_bytes()[: places[-6]])
+    made = films.make(source, tmp_path / "out.mp4")
+    assert made.faults[-1] == "it ends after %d of 200 frames" % made.frames
+
+
+@pytest.mark.parametrize("begin", [0, 0.8])
+def test_a_film_that_was_trimmed_without_being_encoded_anew(tmp_path, begin):
+    """As phones do: an edit list leaves out frames that are still in the file."""
+    source = tmp_path / "in.mp4"
+    films.write(source, 50, options={"bf": "0", "g": "10"}, sound="aac")
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as film:
+        unit = film.streams.video[0].time_base
+    at = data.index(b"elst") + 4 + 8  # of the picture: past version, flags and count
+    assert struct.unpack_from(">Ii", data, at) == (2000, 0)  # milliseconds, units of the track
+    struct.pack_into(">Ii", data, at, 1000, round(begin / unit))
+    at = data.index(b"elst", at) + 4 + 8
+    struct.pack_into(">I", data, at, 1000)
+    source.write_bytes(bytes(data))
+    made = films.make(source, tmp_path / "out.mp4")
+    assert made.faults == [] and 25 <= made.frames < 35
+
+
+def test_a_film_of_variable_rate_in_avi(tmp_path):
+    """Gaps are filled with empty packets, which its header counts."""
+    numbers = [0, 1, 2, 6, 7, 8, 9, 14, 15, 16]
+    with av.open(str(tmp_path / "in.avi"), "w") as out:
+        stream = out.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuvj420p"
+        for number in numbers:
+            frame = av.VideoFrame.from_ndarray(films.picture(number, 64, 64), format="rgb24")
+            frame = frame.reformat(format="yuvj420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    made = films.make(tmp_path / "in.avi", tmp_path / "out.mp4")
+    assert (made.frames, made.faults) == (len(numbers), [])
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_a_longer_second_picture_is_not_missed(tmp_path, ending):
+    """Of another camera: only the first one is read."""
+    with av.open(str(tmp_path / ("in." + ending)), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for stream, count in zip(streams, (12, 60)):
+            for number in range(count):
+                frame = av.VideoFrame.from_ndarray(films.picture(number, 64, 64), format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                out.mux(stream.encode(frame))
+            out.mux(stream.encode(None))
+    made = films.make(tmp_path / ("in." + ending), tmp_path / "out.mp4")
+    assert (made.frames, made.faults) == (12, [])
 
 
 @pytest.mark.parametrize("steps", [(24,), films.UNEVEN, (600,), (24, 24, 24, 24, 1800)])

@@ -35,6 +35,9 @@ def first_bytes(path: str, size: int) -> bytes:
     try:
         if os.path.isdir(path):
             raise InputError("is a folder, not a film", path, "not_a_file")
+        if disk.takes_a_stream(path):  # opened more than once, it would begin in its middle
+            reason = "is a pipe or a device; name - and redirect it to stdin"
+            raise InputError(reason, path, "not_a_file")
         with open(path, "rb") as opened:
             return opened.read(size)
     except OSError as error:

@@ -16,6 +16,7 @@ from bshm.video.animations import Animation
 from bshm.video.encoder import open_output
 from bshm.video.formats import Format
 from bshm.video.parts import Parts
+from bshm.video.reader import whole
 from bshm.video.rewrite import rewrite
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def join(order: Order, film: Film | Animation, parts: Parts) -> tuple[list[str],
     film.close()
     output = disk.written_whole(Path(order.output), synced=True)
     with output as file:
-        source = av.open(order.source) if has_tracks else None
+        source = av.open(whole(order.source)) if has_tracks else None
         beside = tracks.of(source) if source else []
         options = _clock(order.form, film.time_base, beside)
         container = open_output(file, order.form.container, options)

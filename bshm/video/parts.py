@@ -20,6 +20,7 @@ from bshm import disk
 from bshm.codec import marks
 from bshm.errors import OutputError
 from bshm.video import own
+from bshm.video.reader import whole
 from bshm.video.scenery import Mood
 from bshm.video.steady import State
 
@@ -103,7 +104,7 @@ class Parts:
     def opened(self, number: int) -> Iterator[Any]:
         """A part, as a container that is open to be read. Raises OutputError where it fails."""
         try:
-            with av.open(str(self.path(number))) as container:
+            with av.open(whole(str(self.path(number)))) as container:
                 yield container
         except (av.error.FFmpegError, OSError, IndexError) as error:
             raise self.damaged() from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from fractions import Fraction
 from typing import Any, BinaryIO, Iterator, NamedTuple
 
@@ -22,6 +23,11 @@ log = logging.getLogger("bshm")
 SLACK_S, SLACK_SHARE = (0.15, 1.0), 0.1
 # Decoders that know alpha; FFmpeg's own ones drop it.
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+def whole(path: str) -> str:
+    """A path that FFmpeg takes for one: what stands before a colon is a protocol to it."""
+    return os.path.abspath(path)
 
 
 class Frame(NamedTuple):
@@ -61,7 +67,7 @@ class Film:
         self._longest = 0  # units of time from one frame to the next, so far
         self._end = Fraction(0)  # seconds: the end of what was read
         try:
-            self._container = av.open(source, "r")
+            self._container = av.open(whole(source) if isinstance(source, str) else source, "r")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise InputError(
                 "is not a film that can be read: %s" % root_cause(error), name, "not_a_film"

@@ -75,3 +75,20 @@ def test_a_stdin_that_does_not_block_is_waited_for(monkeypatch, tmp_path, ending
         assert len(list(film.events())) == 4
         film.close()
     assert closed
+
+
+@needs_posix
+def test_a_name_with_a_colon_is_no_protocol(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    films.write(tmp_path / "film.mkv", 3, sound="libopus")
+    os.rename("film.mkv", "2024-05-01T12:30:00.mkv")
+    made = films.make("2024-05-01T12:30:00.mkv", "12:30.webm", name="webm")
+    assert made.frames == 3 and films.sounds("./12:30.webm")[0]
+
+
+@needs_posix
+def test_a_pipe_by_name_is_refused_with_advice(tmp_path):
+    """It would be read from its middle: a film is opened more than once."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a pipe or a device; name - and redirect it to stdin"):
+        open_film(str(tmp_path / "pipe"))

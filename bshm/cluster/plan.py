@@ -173,9 +173,8 @@ def _cut(jobs: Iterable[Job], size: int, inputs: Names | None) -> Iterator[Shard
         shard.append(job)
         if inputs is not None:
             met.update(_met(job, inputs))
-        name = (
-            outputs.identity(job.output) if job.output else ""
-        )  # no other has it, while a photo may be named twice
+        # No other photo's is called so, while a photo may be named twice.
+        name = outputs.identity(job.output) if job.output else ""
         ends = _number(name) % max(1, size - least) == 0
         if (ends and len(shard) >= least) or len(shard) >= 2 * size:
             yield Shard(key, first, shard, frozenset(met))
